@@ -1,0 +1,46 @@
+# Sources of codegen/, one a line, sorted. LLVM is used here only.
+noinst_LTLIBRARIES += libcodegen.la
+libcodegen_la_CPPFLAGS = $(AM_CPPFLAGS) $(LLVM_CPPFLAGS)
+libcodegen_la_SOURCES = \
+	codegen/bitcode.h
+
+# Kernel bodies: C with vector types. They are not compiled into libcodegen but to bitcode, once for
+# each flavour, embedded, and specialised when a model is compiled. One file a line, sorted.
+KERNEL_BODIES =
+
+# What kernel bodies include (found by -MD too; listed here so that they are distributed).
+KERNEL_INCLUDES =
+
+KERNEL_FLAVOURS = x86-64-vl16 x86-64-vl8 x86-64-vl4 aarch64-vl4
+KERNEL_BITCODE = $(foreach f,$(KERNEL_FLAVOURS),$(KERNEL_BODIES:.c=.$(f).bc))
+# Freestanding: a body sees neither the C library nor the host's headers. rancc sets CPU, features
+# and optimisation when it specialises a body, hence no -march and no passes here.
+KERNEL_CFLAGS = -O2 -Xclang -disable-llvm-passes -ffreestanding -nostdlibinc -fno-math-errno \
+	-ffp-contract=fast -fvisibility=hidden -std=gnu17 -I$(top_srcdir) \
+	$(WARNING_CFLAGS) $(WERROR_CFLAGS) -Wno-psabi
+KERNEL_COMPILE = $(MKDIR_P) $(@D) && $(CLANG) $(KERNEL_CFLAGS) -emit-llvm -MD -MP -MF $@.d -c $< -o $@
+
+%.x86-64-vl16.bc: %.c
+	$(AM_V_GEN)$(KERNEL_COMPILE) --target=x86_64-linux-gnu -DRAN_VL=16 -DRAN_BLOCK=16
+%.x86-64-vl8.bc: %.c
+	$(AM_V_GEN)$(KERNEL_COMPILE) --target=x86_64-linux-gnu -DRAN_VL=8 -DRAN_BLOCK=16
+%.x86-64-vl4.bc: %.c
+	$(AM_V_GEN)$(KERNEL_COMPILE) --target=x86_64-linux-gnu -DRAN_VL=4 -DRAN_BLOCK=16
+%.aarch64-vl4.bc: %.c
+	$(AM_V_GEN)$(KERNEL_COMPILE) --target=aarch64-linux-gnu -DRAN_VL=4 -DRAN_BLOCK=8
+
+-include $(wildcard $(KERNEL_BITCODE:=.d))
+
+# bitcode_data.S brings the files in, bitcode_table.c names them (codegen/bitcode.h).
+nodist_libcodegen_la_SOURCES = \
+	codegen/bitcode_data.S \
+	codegen/bitcode_table.c
+EMBED_BITCODE = $(SHELL) $(srcdir)/codegen/embed_bitcode.sh
+
+codegen/bitcode_data.S: $(KERNEL_BITCODE) codegen/embed_bitcode.sh Makefile
+	$(AM_V_GEN)$(EMBED_BITCODE) data $(KERNEL_BITCODE) >$@.tmp && mv $@.tmp $@
+codegen/bitcode_table.c: codegen/embed_bitcode.sh Makefile
+	$(AM_V_GEN)$(MKDIR_P) codegen && $(EMBED_BITCODE) table $(KERNEL_BITCODE) >$@.tmp && mv $@.tmp $@
+
+CLEANFILES += codegen/bitcode_data.S codegen/bitcode_table.c $(KERNEL_BITCODE) $(KERNEL_BITCODE:=.d)
+EXTRA_DIST += codegen/embed_bitcode.sh $(KERNEL_BODIES) $(KERNEL_INCLUDES)

@@ -1,0 +1,3 @@
+# Public headers, one a line, sorted.
+ranincludedir = $(includedir)/ran
+raninclude_HEADERS =

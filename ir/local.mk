@@ -1,0 +1,3 @@
+# Sources of ir/, one a line, sorted.
+noinst_LTLIBRARIES += libir.la
+libir_la_SOURCES =

@@ -1,0 +1,23 @@
+# runtime/rt: what a compiled model may link; it depends on the C library only. One file a line, sorted.
+# The sources are installed as well: rancc has the target's cc compile them into executables.
+RT_FILES =
+
+rtdir = $(pkgdatadir)/rt
+dist_rt_DATA = $(RT_FILES)
+
+# The same files three times: inside libran, as a shared library, and as an archive to embed.
+noinst_LTLIBRARIES += librantime.la
+librantime_la_SOURCES = $(RT_FILES)
+
+lib_LTLIBRARIES += libran_rt.la
+libran_rt_la_SOURCES =
+libran_rt_la_LIBADD = librantime.la -ldl -lpthread
+libran_rt_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
+
+lib_LIBRARIES += libran_rt.a
+libran_rt_a_CFLAGS = $(AM_CFLAGS) -fPIC
+libran_rt_a_SOURCES = $(RT_FILES)
+
+# runtime/train: the training loop and what belongs to it.
+noinst_LTLIBRARIES += librantrain.la
+librantrain_la_SOURCES =
