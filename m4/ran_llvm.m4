@@ -33,6 +33,7 @@ LLVMOrcDisposeLLJITBuilder(b); return LLVMContextCreate() == 0;]])],
   LIBS=$ran_saved_LIBS; CPPFLAGS=$ran_saved_CPPFLAGS
   AC_SUBST([LLVM_CPPFLAGS])
   AC_SUBST([LLVM_LIBS])
+  AC_SUBST([LLVM_BINDIR], [`$LLVM_CONFIG --bindir`])
   AC_SUBST([LLVM_VERSION])
   AC_DEFINE_UNQUOTED([RAN_LLVM_VERSION], ["$LLVM_VERSION"], [Version of LLVM linked.])
 

@@ -1,1 +1,60 @@
-# Tests.
+# Tests. A golden IR test or a program's test is added by dropping a file into tests/ir/<pass>/ or
+# tests/tools/; a unit test or helper program in C is added to the list below.
+
+# ---- Unit tests (Check), one a line, sorted: tests/unit/NAME.c -------------------------------
+UNIT_TESTS =
+
+if HAVE_CHECK
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+endif
+
+# Programs that tests start, one a line, sorted.
+TEST_HELPERS =
+check_PROGRAMS += $(TEST_HELPERS)
+
+# ---- The harness ------------------------------------------------------------------------------
+test_files = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/tests/,$(1))))
+IR_TESTS = $(call test_files,ir/*.ran ir/*/*.ran ir/*/*/*.ran)
+TOOL_TESTS = $(call test_files,tools/*.sh)
+TESTS += $(DROPPED_TESTS)
+TEST_EXTENSIONS = .ran .sh
+
+AM_CHECK_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+UNIT_LIBS = libran.la $(CHECK_LIBS)
+
+AM_TESTS_ENVIRONMENT = \
+	RAN_SRCDIR='$(abs_top_srcdir)'; \
+	RAN_BUILDDIR='$(abs_top_builddir)'; \
+	RAN_CC='$(CC)'; \
+	RAN_SANITIZED='$(SANITIZER_CFLAGS)'; \
+	RAN_CLANG='$(CLANG)'; \
+	RAN_LLVM_BINDIR='$(LLVM_BINDIR)'; \
+	RAN_AARCH64_CC='$(AARCH64_CC)'; \
+	RAN_QEMU_AARCH64='$(QEMU_AARCH64)'; \
+	PATH='$(abs_top_builddir)/tools':$$PATH; \
+	LC_ALL=C; \
+	export RAN_SRCDIR RAN_BUILDDIR RAN_CC RAN_SANITIZED RAN_CLANG RAN_LLVM_BINDIR \
+		RAN_AARCH64_CC RAN_QEMU_AARCH64 PATH LC_ALL;
+RAN_LOG_COMPILER = $(SHELL) $(srcdir)/tests/harness/ir_runner
+SH_LOG_COMPILER = $(SHELL)
+
+# Behind the harness's own summary: why tests were skipped, and one line with the counts.
+check:
+	@$(MAKE) $(AM_MAKEFLAGS) -s check-summary
+
+check-summary:
+	@$(SHELL) $(srcdir)/tests/harness/summary '$(TEST_LOGS)'
+
+.PHONY: check-summary
+
+EXTRA_DIST += \
+	tests/harness/ir_runner \
+	tests/harness/lib.sh \
+	tests/harness/summary \
+	$(IR_TESTS) \
+	$(TOOL_TESTS) \
+	$(call test_files,data/*)
+
+clean-local:
+	rm -rf tests/tmp

@@ -1,3 +1,8 @@
 # Public headers, one a line, sorted.
 ranincludedir = $(includedir)/ran
-raninclude_HEADERS =
+raninclude_HEADERS = \
+	include/ran/elem.def \
+	include/ran/elementwise.def \
+	include/ran/ir.h \
+	include/ran/op.def \
+	include/ran/ran.h
