@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * From IR to machine code. The steps, each visible as IR text:
+ *
+ *   layout.c       which values are blocked (NCHWc); convert_layout ops at the borders only
+ *   fuse.c         every op that computes becomes a `kernel` op: an anchor with the elementwise ops
+ *                  around it in its region. Reshapes and the like stay outside as views.
+ *   select.c       a row of a family's kernels.def for each kernel op: schedule and tile attributes;
+ *                  the row's `prepare` makes weight packing explicit (pack ops, then folded)
+ *   memory_plan.c  an offset in the workspace for each value that is neither input, output,
+ *                  constant nor view
+ *   specialize.c   kernel op -> LLVM module with one function: the family describes (ran_emission),
+ *                  specialize.c and epilogue.c generate
+ *   driver.c       the model's entry points: calls the kernels in order
+ *   emit_*.c, jit.c
+ *
+ * Walk, one convolution with Relu: fuse gives
+ *   %y = kernel(%x, @w, @b) { ^(%x, %w, %b): %t = conv %x, %w, %b; %u = relu %t; yield %u }
+ * select finds conv's rows, asks `accepts`, takes the least `cost`: schedule = "conv_direct",
+ * tile = [2, 14]; `prepare` replaces @w by pack(@w). `describe` fills the emission: body
+ * "conv/direct", the words of struct conv_direct_spec, the index space (n, channel block, row,
+ * column, lane) in which the region's other values are addressed, and the number of tasks. The
+ * epilogue generator writes ran_hook_store: it loads bias at its strides in that space, adds,
+ * applies relu, stores. Nothing in a family's folder touches LLVM.
+ */
+#ifndef CODEGEN_CODEGEN_H
+#define CODEGEN_CODEGEN_H
+
+#include "ir/ir.h"
+
+/* ---- Targets -------------------------------------------------------------------------------- */
+
+typedef enum ran_arch { RAN_ARCH_X86_64, RAN_ARCH_AARCH64 } ran_arch;
+
+/* A row of target.def: the numbers by which kernels differ. */
+typedef struct ran_target {
+    const char *name;       /* as given to --target */
+    ran_arch arch;
+    const char *triple;
+    const char *cpu;        /* LLVM's -mcpu */
+    const char *features;   /* LLVM's -mattr */
+    const char *flavour;    /* of the kernel bodies: "x86-64-vl16", "aarch64-vl4" */
+    int lanes;              /* RAN_VL: 32-bit lanes of a vector */
+    int block;              /* RAN_BLOCK: channels a block */
+    int registers;          /* vector registers */
+    int fma_ports;          /* vector FMAs a cycle */
+    double ghz;             /* nominal, for predictions in seconds */
+    int64_t l1, l2, l3;     /* bytes a core (l3: shared) */
+    double l1_bandwidth, l2_bandwidth, l3_bandwidth, dram_bandwidth; /* GB/s, one core */
+    bool broadcast_memory;  /* FMA takes a broadcast memory operand or by-lane register cheaply */
+} ran_target;
+
+/* `name`: a row of target.def, "native", or an LLVM triple. Not found: RAN_USAGE with the list. */
+RAN_MUST_USE ran_status ran_target_find(ran_context *context, const char *name, const char *cpu,
+                                        const char *features, ran_target *out_target);
+size_t ran_target_count(void);
+const char *ran_target_name(size_t index);
+const char *ran_target_description(size_t index);
+
+/* ---- Index spaces ------------------------------------------------------------------------------ */
+
+enum { RAN_SPACE_MAX = 10 };
+
+/*
+ * The coordinates in which a body walks the anchor's result (or main operand), the last one being
+ * the lanes' axis. Each coordinate covers a run of axes of the logical shape:
+ * a plain tensor seen as [rows, columns] has {first axis, last axis} per coordinate; a blocked one
+ * ends with the axis of the lanes within a block.
+ * The type of every other value in the region is broadcast-compatible with `type`; its strides in
+ * the space follow from its own shape and layout (ran_space_strides).
+ */
+typedef struct ran_space {
+    const ran_type *type;      /* of the value walked; coordinates cover exactly its axes */
+    int rank;                  /* number of coordinates, the lanes' included */
+    struct {
+        int first, last;       /* axes covered, merged row-major; last < first: none (extent 1) */
+    } axes[RAN_SPACE_MAX];
+    bool blocked;              /* the last coordinate is the lane within a block of layout.axis,
+                                  and the coordinate covering layout.axis counts blocks */
+} ran_space;
+
+/* One coordinate an axis; for a blocked type, one more for the lanes. */
+void ran_space_of_type(const ran_type *type, ran_space *out_space);
+/* As few coordinates as possible, so that every one of `types` has a stride for each. */
+void ran_space_collapse(ran_context *context, const ran_type *type, const ran_type *const *types,
+                        size_t count, ran_space *out_space);
+/* Extent of a coordinate. */
+const ran_dim *ran_space_extent(ran_context *context, const ran_space *space, int coordinate);
+/* Element strides of a value of `type` (broadcast: 0) for each coordinate. False when a coordinate
+ * has no single stride for it. */
+bool ran_space_strides(ran_context *context, const ran_space *space, const ran_type *type,
+                       const ran_dim **out_strides);
+
+/* ---- Kernels ------------------------------------------------------------------------------------- */
+
+enum { RAN_SPEC_MAX = 160 };
+
+/* A family's description of one kernel: what specialize.c needs, without LLVM. */
+typedef struct ran_emission {
+    ran_context *context;
+    const ran_target *target;
+    const ran_op *kernel;        /* the kernel op */
+    const ran_op *anchor;        /* in its region; NULL for purely elementwise kernels */
+    const char *body;            /* bitcode file: "conv/direct" */
+    const char *function;        /* "conv_direct" for ran_body_conv_direct */
+    const ran_dim *spec[RAN_SPEC_MAX]; /* words in the order of the body's struct; NULL: 0 */
+    size_t spec_count;
+    ran_space store;             /* of ran_hook_store */
+    bool has_load;               /* the body uses ran_hook_load for operand 0 of the anchor */
+    ran_space load;
+    const ran_dim *tasks;        /* NULL: 1 */
+    const ran_dim *scratch;      /* bytes a slot; NULL: 0 */
+} ran_emission;
+
+#define RAN_SPEC_WORD(struct_, field) (offsetof(struct_, field) / sizeof(int64_t))
+/* Sets a word of the spec to a constant or a dimension. */
+#define RAN_SPEC(emission, struct_, field, value)                                                  \
+    ran_emission_set((emission), RAN_SPEC_WORD(struct_, field), (value))
+#define RAN_SPEC_DIM(emission, struct_, field, dim)                                                \
+    ran_emission_set_dim((emission), RAN_SPEC_WORD(struct_, field), (dim))
+void ran_emission_set(ran_emission *emission, size_t word, int64_t value);
+void ran_emission_set_dim(ran_emission *emission, size_t word, const ran_dim *dim);
+/* Position in `io` of a value of the region that is an argument (operand of the kernel op), or of
+ * result `index`. */
+int64_t ran_emission_io(const ran_emission *emission, const ran_value *argument);
+int64_t ran_emission_io_result(const ran_emission *emission, size_t index);
+
+/* A row of a kernels.def. */
+typedef struct ran_kernel_row {
+    const char *name;            /* the schedule: "conv_direct" */
+    ran_opcode anchor;
+    const char *what;            /* one line for --list-kernels */
+    /* Whether this variant takes the anchor (types, layouts, attributes), on this target. */
+    bool (*accepts)(const ran_op *anchor, const ran_target *target);
+    /* Predicted seconds for one run on one core; NULL: 1 (rows are then taken in order). */
+    double (*cost)(const ran_op *kernel, const ran_target *target);
+    /* Optional: sets `tile`, replaces weight operands by their packed form. */
+    ran_status (*prepare)(ran_op *kernel, const ran_target *target);
+    ran_status (*describe)(ran_emission *emission);
+} ran_kernel_row;
+
+size_t ran_kernel_row_count(void);
+const ran_kernel_row *ran_kernel_row_at(size_t index);
+const ran_kernel_row *ran_kernel_row_find(const char *schedule);
+
+/* The anchor of a kernel op: the one op of its region that is not elementwise; NULL if all are. */
+ran_op *ran_kernel_anchor(const ran_op *kernel);
+
+/* What layout assignment asks of an op: which layouts its kernels take. */
+typedef enum ran_layout_wish {
+    RAN_LAYOUT_PLAIN,    /* operands and results plain */
+    RAN_LAYOUT_BLOCKED,  /* wants operand 0 and the results blocked on axis 1 */
+    RAN_LAYOUT_PRODUCER, /* takes operand 0 plain, gives a blocked result (first layer) */
+    RAN_LAYOUT_EITHER,   /* follows its operands */
+} ran_layout_wish;
+ran_layout_wish ran_op_layout_wish(const ran_op *op, const ran_target *target);
+
+#endif
