@@ -22,10 +22,10 @@ extern "C" {
 
 #if defined(__GNUC__)
 #define RAN_MUST_USE __attribute__((warn_unused_result))
-#define RAN_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define RAN_PRINTF(string, first) __attribute__((format(printf, string, first)))
 #else
 #define RAN_MUST_USE
-#define RAN_PRINTF(format, first)
+#define RAN_PRINTF(string, first)
 #endif
 
 /* Ownership of what does not live in an arena: the caller gets it, gives it away, or keeps it. */
