@@ -43,10 +43,13 @@ SH_LOG_COMPILER = $(SHELL)
 check:
 	@$(MAKE) $(AM_MAKEFLAGS) -s check-summary
 
+print-check-programs:
+	@echo $(check_PROGRAMS)
+
 check-summary:
 	@$(SHELL) $(srcdir)/tests/harness/summary '$(TEST_LOGS)'
 
-.PHONY: check-summary
+.PHONY: check-summary print-check-programs
 
 EXTRA_DIST += \
 	tests/harness/ir_runner \
