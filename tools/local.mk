@@ -26,3 +26,34 @@ tools_ran_train_SOURCES = tools/ran-train.c $(TOOLS_COMMON)
 tools_ran_train_LDADD = libran.la
 tools_rancc_SOURCES = tools/rancc.c $(TOOLS_COMMON)
 tools_rancc_LDADD = libran.la
+
+# Man pages are made of --help.
+tools/man/%.1: tools/% $(srcdir)/tools/man/make_man.sh
+	$(AM_V_GEN)$(MKDIR_P) tools/man && \
+	$(SHELL) $(srcdir)/tools/man/make_man.sh tools/$* $(PACKAGE_VERSION) >$@.tmp && mv $@.tmp $@
+man1_MANS = \
+	tools/man/ran-design.1 \
+	tools/man/ran-opt.1 \
+	tools/man/ran-run.1 \
+	tools/man/ran-search.1 \
+	tools/man/ran-stat.1 \
+	tools/man/ran-train.1 \
+	tools/man/rancc.1
+CLEANFILES += $(man1_MANS)
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = tools/completion/_rancc
+completed_programs = rancc ran-design ran-opt ran-run ran-search ran-stat ran-train
+
+# bash finds a completion by the command's name.
+install-data-local:
+	$(MKDIR_P) '$(DESTDIR)$(bashcompletiondir)'
+	for p in $(completed_programs); do \
+		$(INSTALL_DATA) $(srcdir)/tools/completion/rancc.bash \
+			"$(DESTDIR)$(bashcompletiondir)/$$p" || exit 1; \
+	done
+uninstall-local:
+	for p in $(completed_programs); do rm -f "$(DESTDIR)$(bashcompletiondir)/$$p"; done
+
+EXTRA_DIST += tools/completion/rancc.bash tools/man/make_man.sh
