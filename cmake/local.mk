@@ -6,9 +6,10 @@ cmake_DATA = \
 	cmake/ranConfig.cmake \
 	cmake/ranConfigVersion.cmake
 
-cmake_substitute = sed -e 's|@PACKAGE_VERSION@|$(PACKAGE_VERSION)|g' \
-	-e 's|@cmake_up@|../../..|' -e 's|@bindir_of_cmake@|$(bindir)|' \
-	-e 's|@includedir_of_cmake@|$(includedir)|'
+# [@]: configure would substitute in this very line.
+cmake_substitute = sed -e 's|[@]PACKAGE_VERSION@|$(PACKAGE_VERSION)|g' \
+	-e 's|[@]cmake_up@|../../..|' -e 's|[@]bindir_of_cmake@|$(bindir)|' \
+	-e 's|[@]includedir_of_cmake@|$(includedir)|'
 
 cmake/%.cmake: $(srcdir)/cmake/%.cmake.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) cmake && $(cmake_substitute) $< >$@.tmp && mv $@.tmp $@
