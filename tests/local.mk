@@ -14,9 +14,8 @@ TEST_HELPERS =
 check_PROGRAMS += $(TEST_HELPERS)
 
 # ---- The harness ------------------------------------------------------------------------------
-test_files = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/tests/,$(1))))
-IR_TESTS = $(call test_files,ir/*.ran ir/*/*.ran ir/*/*/*.ran)
-TOOL_TESTS = $(call test_files,tools/*.sh)
+IR_TESTS = $(call found,tests/ir/*.ran tests/ir/*/*.ran tests/ir/*/*/*.ran)
+TOOL_TESTS = $(call found,tests/tools/*.sh)
 TESTS += $(DROPPED_TESTS)
 TEST_EXTENSIONS = .ran .sh
 
@@ -57,7 +56,7 @@ EXTRA_DIST += \
 	tests/harness/summary \
 	$(IR_TESTS) \
 	$(TOOL_TESTS) \
-	$(call test_files,data/*)
+	$(call found,tests/data/* tests/data/*/*)
 
 clean-local:
 	rm -rf tests/tmp
