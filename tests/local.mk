@@ -2,14 +2,16 @@
 # tests/tools/; a unit test or helper program in C is added to the list below.
 
 # ---- Unit tests (Check), one a line, sorted: tests/unit/NAME.c -------------------------------
+# It includes tests/harness/unit.h and sees all that begins with ran_.
 UNIT_TESTS =
 
+LDADD = libran-search.la libran.la $(CHECK_LIBS) -lm
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 
-# Programs that tests start, one a line, sorted.
+# Programs that tests start, one a line, sorted: tests/harness/NAME.c
 TEST_HELPERS =
 check_PROGRAMS += $(TEST_HELPERS)
 
@@ -18,9 +20,6 @@ IR_TESTS = $(call found,tests/ir/*.ran tests/ir/*/*.ran tests/ir/*/*/*.ran)
 TOOL_TESTS = $(call found,tests/tools/*.sh)
 TESTS += $(DROPPED_TESTS)
 TEST_EXTENSIONS = .ran .sh
-
-AM_CHECK_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-UNIT_LIBS = libran.la $(CHECK_LIBS)
 
 AM_TESTS_ENVIRONMENT = \
 	RAN_SRCDIR='$(abs_top_srcdir)'; \
