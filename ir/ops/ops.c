@@ -9,6 +9,8 @@
 ran_status ran_infer_result(ran_infer *infer, size_t index, ran_elem elem, int rank,
                             const ran_dim *const *dims)
 {
+    if (rank > RAN_MAX_RANK)
+        return ran_infer_error(infer, "rank %d is beyond the limit of %d", rank, RAN_MAX_RANK);
     if (index < infer->op->result_count)
         infer->results[index] = ran_type_tensor(infer->context, elem, rank, dims, RAN_PLAIN);
     return RAN_OK;
@@ -34,6 +36,90 @@ const ran_dim *const *ran_infer_elements(const ran_infer *infer, size_t index, s
         return NULL;
     *out_count = infer->known_count[index];
     return infer->known[index];
+}
+
+ran_status ran_infer_unknown_shape(ran_infer *infer, size_t operand, ran_elem elem)
+{
+    const ran_type *shape = ran_infer_operand(infer, operand);
+    const ran_dim *dims[RAN_MAX_RANK];
+    if (!shape || ran_type_rank(shape) != 1 || !ran_dim_is_constant(ran_type_dim(shape, 0)))
+        return ran_infer_result_unknown(infer, 0, elem);
+    int64_t count = ran_type_extent(shape, 0);
+    for (int i = 0; i < count && i < RAN_MAX_RANK; i++)
+        dims[i] = ran_dim_fresh(infer->context);
+    return ran_infer_result(infer, 0, elem, count > RAN_MAX_RANK ? RAN_MAX_RANK + 1 : (int)count,
+                            dims);
+}
+
+int ran_infer_axes(const ran_infer *infer, size_t index, int rank, bool out_axes[RAN_MAX_RANK])
+{
+    int64_t axes[RAN_MAX_RANK];
+    memset(out_axes, 0, RAN_MAX_RANK * sizeof *out_axes);
+    int64_t count = ran_infer_constants(infer, index, axes, RAN_MAX_RANK);
+    if (count < 0)
+        return -1;
+    for (int64_t i = 0; i < count; i++) {
+        int axis = ran_axis(axes[i], rank);
+        if (axis >= 0 && !out_axes[axis]) {
+            out_axes[axis] = true;
+            continue;
+        }
+        (void)ran_infer_error(infer, axis < 0 ? "axis %lld is out of range for rank %d"
+                                              : "axis %lld of rank %d is listed twice",
+                              (long long)axes[i], rank);
+        return -2;
+    }
+    return (int)count;
+}
+
+int ran_infer_axis_attr(const ran_infer *infer, const char *name, int rank)
+{
+    int64_t value = ran_op_int(infer->op, name);
+    int axis = ran_axis(value, rank);
+    if (axis < 0)
+        (void)ran_infer_error(infer, "%s = %lld is out of range for rank %d", name,
+                              (long long)value, rank);
+    return axis;
+}
+
+void ran_infer_forward_known(ran_infer *infer, size_t index)
+{
+    size_t count;
+    const ran_dim *const *elements = ran_infer_elements(infer, index, &count);
+    const ran_dim **known = elements ? ran_infer_known(infer, 0, count) : NULL;
+    for (size_t i = 0; known && i < count; i++)
+        known[i] = elements[i];
+}
+
+void ran_infer_known_strided(ran_infer *infer, size_t operand, int64_t offset,
+                             const int64_t *strides, int rank, const int64_t *dims)
+{
+    size_t count;
+    const ran_dim *const *elements = ran_infer_elements(infer, operand, &count);
+    int64_t numel = 1;
+    for (int i = 0; i < rank; i++)
+        if (__builtin_mul_overflow(numel, dims[i], &numel))
+            return;
+    if (!elements || numel > RAN_MAX_KNOWN)
+        return;
+    const ran_dim **known = ran_infer_known(infer, 0, (size_t)numel);
+    int64_t index[RAN_MAX_RANK] = {0};
+    for (int64_t n = 0; n < numel; n++, ran_index_next(rank, dims, index)) {
+        int64_t from = offset;
+        for (int i = 0; i < rank; i++)
+            from += index[i] * strides[i];
+        known[n] = elements[from];
+    }
+}
+
+bool ran_dims_constant(int rank, const ran_dim *const *dims, int64_t *out_dims)
+{
+    for (int i = 0; i < rank; i++) {
+        if (!ran_dim_is_constant(dims[i]))
+            return false;
+        out_dims[i] = ran_dim_value(dims[i]);
+    }
+    return rank >= 0;
 }
 
 ran_status ran_infer_check_rank(const ran_infer *infer, size_t index, const char *name, int rank)

@@ -21,7 +21,7 @@ static inline const ran_tensor *ran_eval_operand(const ran_evaluation *evaluatio
     return index < evaluation->op->operand_count ? evaluation->operands[index] : NULL;
 }
 
-/* Sets the type of a result: a plain tensor. Always RAN_OK, so that hooks end in it. */
+/* Sets the type of a result: a plain tensor. An error only when the rank is beyond RAN_MAX_RANK. */
 ran_status ran_infer_result(ran_infer *infer, size_t index, ran_elem elem, int rank,
                             const ran_dim *const *dims);
 /* A tensor of unknown rank. */
@@ -30,6 +30,21 @@ ran_status ran_infer_result_unknown(ran_infer *infer, size_t index, ran_elem ele
 int ran_infer_dims(const ran_infer *infer, size_t index, const ran_dim *out_dims[RAN_MAX_RANK]);
 /* Known elements of operand `index`, which need not be constants; NULL when not known. */
 const ran_dim *const *ran_infer_elements(const ran_infer *infer, size_t index, size_t *out_count);
+/* Result 0 has the shape that operand `operand` holds, but its elements are not known: fresh dims
+ * where its length is. */
+ran_status ran_infer_unknown_shape(ran_infer *infer, size_t operand, ran_elem elem);
+/* Marks in `out_axes` the axes that operand `index` lists (negative ones count from the end) and
+ * returns how many; -1 when they are not known, -2 after an error (out of range, twice). */
+int ran_infer_axes(const ran_infer *infer, size_t index, int rank, bool out_axes[RAN_MAX_RANK]);
+/* The axis of an attribute; -1 after an error. `rank` must be known. */
+int ran_infer_axis_attr(const ran_infer *infer, const char *name, int rank);
+/* The elements of result 0 are those of operand `index`, in the same order, when these are known. */
+void ran_infer_forward_known(ran_infer *infer, size_t index);
+/* result 0[i] = operand[offset + i . strides], row-major over dims, when its elements are known. */
+void ran_infer_known_strided(ran_infer *infer, size_t operand, int64_t offset,
+                             const int64_t *strides, int rank, const int64_t *dims);
+/* The constant dims of a type; false when one is not constant. */
+bool ran_dims_constant(int rank, const ran_dim *const *dims, int64_t *out_dims);
 /* An error unless operand `index` has this rank (or none that is known). */
 ran_status ran_infer_check_rank(const ran_infer *infer, size_t index, const char *name, int rank);
 /* An error unless a and b can be equal. */
