@@ -1,5 +1,11 @@
 # Sources of ir/, one a line, sorted.
 noinst_LTLIBRARIES += libir.la
 libir_la_SOURCES = \
-	ir/ops/ops.c
-noinst_HEADERS += ir/ops/ops.h
+	ir/ops/gather.c \
+	ir/ops/generate.c \
+	ir/ops/layout.c \
+	ir/ops/move.c \
+	ir/ops/ops.c \
+	ir/ops/scatter.c \
+	ir/ops/shape.c \
+	ir/ops/slice.c
