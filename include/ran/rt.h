@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Running compiled models: the binary interface between generated code and its callers, and the
+ * helpers of libran_rt. Generated code needs nothing of this library; a program that includes only
+ * the generated header compiles and links without it.
+ */
+#ifndef RAN_RT_H
+#define RAN_RT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { RAN_ABI_VERSION = 1 };
+
+/* What model_run returns. */
+enum {
+    RAN_RUN_OK = 0,
+    RAN_RUN_CPU = 1,      /* this CPU lacks an instruction set that the model was compiled for */
+    RAN_RUN_INDEX = 2,    /* an index in the data is out of range */
+    RAN_RUN_CAPACITY = 3, /* an output is larger than its buffer */
+};
+
+#ifndef RAN_PARALLEL_DEFINED
+#define RAN_PARALLEL_DEFINED
+/* How the caller runs tasks on several threads. `run` calls `task` so that the ranges [begin, end)
+ * cover [0, tasks) once, each call with the number of a slot (< slots) that no other call uses at
+ * the same time, and returns when all are done. */
+struct ran_parallel {
+    unsigned slots;
+    void (*run)(const struct ran_parallel *self, size_t tasks,
+                void (*task)(void *argument, unsigned slot, size_t begin, size_t end),
+                void *argument);
+};
+#endif
+
+struct ran_value_desc {
+    const char *name;
+    int32_t elem;        /* ONNX's TensorProto.DataType */
+    int32_t rank;
+    const int64_t *dims; /* at least 0: the extent; -1-k: symbol k; INT64_MIN: known after the run */
+};
+
+/* Everything a loader needs. `symbols`: one value for each symbolic dimension. */
+struct ran_model_desc {
+    uint32_t abi;
+    uint32_t symbol_count, input_count, output_count;
+    const char *name;
+    const char *target;
+    const char *const *symbols;
+    const struct ran_value_desc *inputs, *outputs;
+    size_t (*workspace_size)(const int64_t *symbols, unsigned slots); /* any alignment will do */
+    int (*run)(const int64_t *symbols, const void *const *inputs, void *const *outputs,
+               void *workspace, const struct ran_parallel *parallel, const void *weights);
+    uint64_t weights_size; /* bytes of the weights file; 0 when the weights are inside */
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
