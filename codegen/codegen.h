@@ -125,16 +125,32 @@ void ran_emission_set_dim(ran_emission *emission, size_t word, const ran_dim *di
 int64_t ran_emission_io(const ran_emission *emission, const ran_value *argument);
 int64_t ran_emission_io_result(const ran_emission *emission, size_t index);
 
-/* A row of a kernels.def. */
+/* Which layouts a kernel works on. */
+typedef enum ran_layout_wish {
+    RAN_LAYOUT_PLAIN,    /* operands and results plain */
+    RAN_LAYOUT_BLOCKED,  /* operand 0 and the results blocked on axis 1 */
+    RAN_LAYOUT_PRODUCER, /* operand 0 plain, the result blocked (first layer) */
+    RAN_LAYOUT_EITHER,   /* follows operand 0; `accepts` looks at its layout */
+} ran_layout_wish;
+
+/*
+ * A row of a kernels.def. Rows are asked twice. Layout assignment asks `accepts` for shapes and
+ * attributes when the types may still be plain, and gives the op the layout of its cheapest row;
+ * selection asks again with the final types, only rows whose `layout` agrees with them.
+ */
 typedef struct ran_kernel_row {
     const char *name;            /* the schedule: "conv_direct" */
     ran_opcode anchor;
     const char *what;            /* one line for --list-kernels */
-    /* Whether this variant takes the anchor (types, layouts, attributes), on this target. */
+    ran_layout_wish layout;
+    bool epilogue;               /* stores result 0 through ran_hook_store: elementwise consumers
+                                    can be fused behind it */
+    bool prologue;               /* loads operand 0 through ran_hook_load */
+    /* Whether this variant takes the anchor (element types, shapes, attributes) on this target. */
     bool (*accepts)(const ran_op *anchor, const ran_target *target);
-    /* Predicted seconds for one run on one core; NULL: 1 (rows are then taken in order). */
-    double (*cost)(const ran_op *kernel, const ran_target *target);
-    /* Optional: sets `tile`, replaces weight operands by their packed form. */
+    /* Predicted seconds for one run of the anchor on one core; NULL: rows are taken in order. */
+    double (*cost)(const ran_op *anchor, const ran_target *target);
+    /* Optional: sets `tile`, replaces weight operands by their packed form (ran_kernel_pack). */
     ran_status (*prepare)(ran_op *kernel, const ran_target *target);
     ran_status (*describe)(ran_emission *emission);
 } ran_kernel_row;
@@ -146,13 +162,50 @@ const ran_kernel_row *ran_kernel_row_find(const char *schedule);
 /* The anchor of a kernel op: the one op of its region that is not elementwise; NULL if all are. */
 ran_op *ran_kernel_anchor(const ran_op *kernel);
 
-/* What layout assignment asks of an op: which layouts its kernels take. */
-typedef enum ran_layout_wish {
-    RAN_LAYOUT_PLAIN,    /* operands and results plain */
-    RAN_LAYOUT_BLOCKED,  /* wants operand 0 and the results blocked on axis 1 */
-    RAN_LAYOUT_PRODUCER, /* takes operand 0 plain, gives a blocked result (first layer) */
-    RAN_LAYOUT_EITHER,   /* follows its operands */
-} ran_layout_wish;
-ran_layout_wish ran_op_layout_wish(const ran_op *op, const ran_target *target);
+/* Replaces operand `operand` of the kernel op by `pack` of it (op.def), and the type of its
+ * argument in the region. Folded when the operand is constant. */
+RAN_MUST_USE ran_status ran_kernel_pack(ran_op *kernel, size_t operand, const int64_t *positions,
+                                        const int64_t *tiles, size_t count,
+                                        const int64_t *outer_perm, size_t outer_count);
+
+/* ---- Lowering: IR to IR ---------------------------------------------------------------------- */
+
+RAN_MUST_USE ran_status ran_assign_layouts(ran_function *function, const ran_target *target);
+RAN_MUST_USE ran_status ran_fuse_kernels(ran_function *function, const ran_target *target);
+RAN_MUST_USE ran_status ran_select_kernels(ran_function *function, const ran_target *target);
+/* Whether an op is a view: its result is its operand's memory under another type. */
+bool ran_op_is_view(const ran_op *op);
+
+/* ---- Memory ------------------------------------------------------------------------------------ */
+
+typedef enum ran_place_kind {
+    RAN_PLACE_INPUT,     /* the caller's; index: which input */
+    RAN_PLACE_OUTPUT,    /* the caller's; index: which output */
+    RAN_PLACE_CONSTANT,  /* offset in the weights */
+    RAN_PLACE_WORKSPACE, /* offset in the workspace */
+} ran_place_kind;
+
+typedef struct ran_place {
+    ran_place_kind kind;
+    size_t index;
+    const ran_dim *offset; /* bytes */
+} ran_place;
+
+typedef struct ran_memory_plan ran_memory_plan;
+
+/* Best fit over live ranges; results of kernels take over an operand's memory where it dies and
+ * the kernel reads it element by element. */
+RAN_MUST_USE ran_status ran_memory_plan_create(const ran_function *function,
+                                               RAN_GIVE ran_memory_plan **out_plan);
+void ran_memory_plan_destroy(RAN_TAKE ran_memory_plan *plan);
+ran_place ran_memory_plan_place(const ran_memory_plan *plan, const ran_value *value);
+const ran_dim *ran_memory_plan_workspace(const ran_memory_plan *plan);
+/* Largest sum of the tensors that live at one time: the lower bound of any plan. */
+const ran_dim *ran_memory_plan_live_peak(const ran_memory_plan *plan);
+/* Constants in the order of their offsets. */
+size_t ran_memory_plan_constant_count(const ran_memory_plan *plan);
+const ran_value *ran_memory_plan_constant(const ran_memory_plan *plan, size_t index);
+uint64_t ran_memory_plan_weights_size(const ran_memory_plan *plan);
+void ran_memory_plan_report(const ran_memory_plan *plan, FILE *stream);
 
 #endif

@@ -2,7 +2,17 @@
 noinst_LTLIBRARIES += libcodegen.la
 libcodegen_la_CPPFLAGS = $(AM_CPPFLAGS) $(LLVM_CPPFLAGS)
 libcodegen_la_SOURCES = \
-	codegen/bitcode.h
+	codegen/bitcode.h \
+	codegen/build/build.h \
+	codegen/build/function.c \
+	codegen/build/vector.c \
+	codegen/codegen.h \
+	codegen/emission.c \
+	codegen/epilogue.c \
+	codegen/generate.h \
+	codegen/space.c \
+	codegen/specialize.c \
+	codegen/target.c
 
 # Kernel bodies: C with vector types. They are not compiled into libcodegen but to bitcode, once for
 # each flavour, embedded, and specialised when a model is compiled. One file a line, sorted.

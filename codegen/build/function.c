@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Functions, integers, dimensions and control flow. */
+#include "codegen/build/build.h"
+
+LLVMTypeRef ran_build_pointer_type(const ran_llvm *b)
+{
+    return LLVMPointerTypeInContext(b->llvm, 0);
+}
+
+LLVMTypeRef ran_build_i64_type(const ran_llvm *b)
+{
+    return LLVMInt64TypeInContext(b->llvm);
+}
+
+void ran_build_begin(ran_llvm *b, LLVMValueRef function)
+{
+    LLVMBasicBlockRef entry = LLVMAppendBasicBlockInContext(b->llvm, function, "entry");
+    LLVMBasicBlockRef start = LLVMAppendBasicBlockInContext(b->llvm, function, "start");
+    b->function = function;
+    LLVMPositionBuilderAtEnd(b->builder, entry);
+    b->entry_end = LLVMBuildBr(b->builder, start);
+    LLVMPositionBuilderAtEnd(b->builder, start);
+}
+
+LLVMValueRef ran_build_i64(const ran_llvm *b, int64_t value)
+{
+    return LLVMConstInt(ran_build_i64_type(b), (uint64_t)value, true);
+}
+
+LLVMValueRef ran_build_alloca(ran_llvm *b, LLVMTypeRef type, const char *name)
+{
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(b->builder);
+    LLVMPositionBuilderBefore(b->builder, b->entry_end);
+    LLVMValueRef slot = LLVMBuildAlloca(b->builder, type, name);
+    LLVMPositionBuilderAtEnd(b->builder, here);
+    return slot;
+}
+
+LLVMValueRef ran_build_add(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
+{
+    return LLVMBuildAdd(b->builder, x, y, "");
+}
+
+LLVMValueRef ran_build_mul(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
+{
+    return LLVMBuildMul(b->builder, x, y, "");
+}
+
+static LLVMValueRef symbol_value(const ran_llvm *b, const ran_dim *symbol)
+{
+    for (size_t i = 0; i < b->symbol_count; i++)
+        if (b->symbols[i] == symbol)
+            return b->symbol_values[i];
+    RAN_BUG(b->context, "dimension %s is not a symbol of the function", ran_dim_name(symbol));
+}
+
+static LLVMValueRef select_compared(ran_llvm *b, LLVMIntPredicate predicate, LLVMValueRef x,
+                                    LLVMValueRef y)
+{
+    return LLVMBuildSelect(b->builder, LLVMBuildICmp(b->builder, predicate, x, y, ""), x, y, "");
+}
+
+/* Dimensions are not negative, so truncation is floor. */
+static LLVMValueRef binary_dim(ran_llvm *b, ran_dim_kind kind, LLVMValueRef x, LLVMValueRef y)
+{
+    LLVMValueRef one = ran_build_i64(b, 1);
+    switch (kind) {
+    case RAN_DIM_ADD:
+        return ran_build_add(b, x, y);
+    case RAN_DIM_MUL:
+        return ran_build_mul(b, x, y);
+    case RAN_DIM_FLOORDIV:
+        return LLVMBuildSDiv(b->builder, x, y, "");
+    case RAN_DIM_CEILDIV:
+        return LLVMBuildSDiv(b->builder,
+                             ran_build_add(b, x, LLVMBuildSub(b->builder, y, one, "")), y, "");
+    case RAN_DIM_MIN:
+        return select_compared(b, LLVMIntSLT, x, y);
+    case RAN_DIM_MAX:
+        return select_compared(b, LLVMIntSGT, x, y);
+    default:
+        RAN_BUG(b->context, "not a binary dimension");
+    }
+}
+
+LLVMValueRef ran_build_dim(ran_llvm *b, const ran_dim *dim)
+{
+    if (ran_dim_is_constant(dim))
+        return ran_build_i64(b, ran_dim_value(dim));
+    if (ran_dim_get_kind(dim) == RAN_DIM_SYMBOL)
+        return symbol_value(b, dim);
+    return binary_dim(b, ran_dim_get_kind(dim), ran_build_dim(b, ran_dim_lhs(dim)),
+                      ran_build_dim(b, ran_dim_rhs(dim)));
+}
+
+LLVMValueRef ran_build_zext(ran_llvm *b, LLVMValueRef x)
+{
+    return LLVMBuildZExt(b->builder, x, ran_build_i64_type(b), "");
+}
+
+LLVMValueRef ran_build_at_least(ran_llvm *b, LLVMValueRef x, int64_t least)
+{
+    return LLVMBuildICmp(b->builder, LLVMIntSGE, x, ran_build_i64(b, least), "");
+}
+
+void ran_build_return(ran_llvm *b)
+{
+    LLVMBuildRetVoid(b->builder);
+}
+
+LLVMValueRef ran_build_offset(ran_llvm *b, LLVMValueRef pointer, LLVMValueRef bytes)
+{
+    return LLVMBuildGEP2(b->builder, LLVMInt8TypeInContext(b->llvm), pointer, &bytes, 1, "");
+}
+
+static LLVMValueRef word(ran_llvm *b, LLVMValueRef array, int64_t index)
+{
+    return ran_build_offset(b, array, ran_build_i64(b, index * 8));
+}
+
+LLVMValueRef ran_build_load_word(ran_llvm *b, LLVMTypeRef type, LLVMValueRef array, int64_t index)
+{
+    return LLVMBuildLoad2(b->builder, type, word(b, array, index), "");
+}
+
+void ran_build_store_word(ran_llvm *b, LLVMValueRef value, LLVMValueRef array, int64_t index)
+{
+    LLVMBuildStore(b->builder, value, word(b, array, index));
+}
+
+LLVMValueRef ran_build_call(ran_llvm *b, LLVMValueRef function, LLVMValueRef *arguments,
+                            unsigned count)
+{
+    return LLVMBuildCall2(b->builder, LLVMGlobalGetValueType(function), function, arguments, count,
+                          "");
+}
+
+void ran_build_if(ran_llvm *b, LLVMValueRef condition, ran_build_arm *arm, void *data)
+{
+    LLVMBasicBlockRef yes = LLVMAppendBasicBlockInContext(b->llvm, b->function, "");
+    LLVMBasicBlockRef no = LLVMAppendBasicBlockInContext(b->llvm, b->function, "");
+    LLVMBasicBlockRef done = LLVMAppendBasicBlockInContext(b->llvm, b->function, "");
+    LLVMBuildCondBr(b->builder, condition, yes, no);
+    LLVMPositionBuilderAtEnd(b->builder, yes);
+    arm(b, data, true);
+    LLVMBuildBr(b->builder, done);
+    LLVMPositionBuilderAtEnd(b->builder, no);
+    arm(b, data, false);
+    LLVMBuildBr(b->builder, done);
+    LLVMPositionBuilderAtEnd(b->builder, done);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Filling in a family's description of a kernel. */
+#include "codegen/codegen.h"
+
+void ran_emission_set_dim(ran_emission *emission, size_t word, const ran_dim *dim)
+{
+    RAN_ASSERT(emission->context, word < RAN_SPEC_MAX);
+    emission->spec[word] = dim;
+    if (word >= emission->spec_count)
+        emission->spec_count = word + 1;
+}
+
+void ran_emission_set(ran_emission *emission, size_t word, int64_t value)
+{
+    ran_emission_set_dim(emission, word, ran_dim_constant(emission->context, value));
+}
+
+int64_t ran_emission_io(const ran_emission *emission, const ran_value *argument)
+{
+    const ran_region *body = ran_op_region(emission->kernel, 0);
+    RAN_ASSERT(emission->context, ran_value_argument_region(argument) == body);
+    return (int64_t)ran_value_index(argument);
+}
+
+int64_t ran_emission_io_result(const ran_emission *emission, size_t index)
+{
+    return (int64_t)(ran_op_operand_count(emission->kernel) + index);
+}
+
+ran_op *ran_kernel_anchor(const ran_op *kernel)
+{
+    for (ran_op *op = ran_region_first(ran_op_region(kernel, 0)); op; op = ran_op_next(op))
+        if (!ran_opcode_is_elementwise(ran_op_opcode(op)) && !ran_op_is(op, RAN_OP_YIELD))
+            return op;
+    return NULL;
+}
