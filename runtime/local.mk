@@ -1,6 +1,10 @@
 # runtime/rt: what a compiled model may link; it depends on the C library only. One file a line, sorted.
 # The sources are installed as well: rancc has the target's cc compile them into executables.
-RT_FILES =
+RT_FILES = \
+	runtime/rt/tensor_file.c \
+	runtime/rt/tensor_format.h \
+	runtime/rt/tensor_npy.c \
+	runtime/rt/tensor_proto.c
 
 rtdir = $(pkgdatadir)/rt
 dist_rt_DATA = $(RT_FILES)

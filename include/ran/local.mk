@@ -5,4 +5,6 @@ raninclude_HEADERS = \
 	include/ran/elementwise.def \
 	include/ran/ir.h \
 	include/ran/op.def \
-	include/ran/ran.h
+	include/ran/ran.h \
+	include/ran/rt.h \
+	include/ran/tensor_file.h
