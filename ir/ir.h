@@ -29,12 +29,24 @@ const char *ran_intern(ran_context *context, const char *string);
 const char *ran_intern_n(ran_context *context, const char *string, size_t length);
 RAN_PRINTF(2, 3) const char *ran_intern_printf(ran_context *context, const char *format, ...);
 
+/* ---- Elements ---------------------------------------------------------------------------------- */
+
+/* One element in its storage bits, low end first. Encoding rounds once to nearest even; `saturate`
+ * is ONNX's, for the 8- and 4-bit floats. Of a complex number, the real part. */
+double ran_elem_decode(ran_elem elem, uint64_t bits);
+uint64_t ran_elem_encode(ran_elem elem, double value, bool saturate);
+/* Element `index` of a packed array; not for strings. */
+double ran_elem_load_f64(ran_elem elem, const void *data, int64_t index);
+int64_t ran_elem_load_i64(ran_elem elem, const void *data, int64_t index);
+void ran_elem_store_f64(ran_elem elem, void *data, int64_t index, double value);
+void ran_elem_store_i64(ran_elem elem, void *data, int64_t index, int64_t value);
+
 /* ---- Structures --------------------------------------------------------------------------------- */
 
 struct ran_dim {
     ran_dim_kind kind;
-    uint32_t id; /* order of creation: the canonical order of commutative operands */
-    int64_t value;
+    uint32_t id;   /* order of creation */
+    int64_t value; /* of a constant; of others, see ir/dim.h */
     const char *name;
     const ran_dim *lhs, *rhs;
 };
@@ -139,13 +151,16 @@ enum {
 enum { RAN_MAX_KNOWN = 1024 };
 
 /* What inference sees and fills. Types are those of this call: symbolic in the compiler, concrete in
- * the evaluator. */
+ * the evaluator. Ops with regions are inferred in the compiler only. */
 typedef struct ran_infer {
     ran_context *context;
     const ran_op *op;
     const ran_type *const *operands;      /* NULL: absent */
     const ran_dim *const *const *known;   /* per operand; NULL when unknown */
     const size_t *known_count;
+    const ran_tensor *const *tensors;     /* per operand: its content where it is constant, or NULL */
+    ran_arena *arena;                     /* lives as long as the results */
+    bool check_only;                      /* by the verifier: leave nested regions as they are */
     const ran_type **results;             /* out: all of them must be set */
     const ran_dim ***known_results;       /* out, optional: allocate with ran_infer_known */
     size_t *known_result_count;
@@ -167,7 +182,13 @@ typedef struct ran_evaluation {
     const ran_op *op;
     const ran_tensor *const *operands; /* NULL: absent */
     ran_tensor **results;
+    const struct ran_environment *environment; /* values around the op, for its regions */
 } ran_evaluation;
+
+/* Runs a region of the op: arguments in, the terminator's operands out (new references). */
+ran_status ran_evaluate_region(const ran_evaluation *evaluation, const ran_region *region,
+                               const ran_tensor *const *arguments, size_t argument_count,
+                               ran_tensor **out_results, size_t result_count);
 
 typedef struct ran_op_hooks {
     /* Beyond arity, attribute kinds and types, which the verifier checks from op.def. Optional. */
@@ -210,6 +231,7 @@ typedef struct ran_op_def {
 } ran_op_def;
 
 const ran_op_def *ran_op_definition(ran_opcode opcode);
+const char *ran_attr_kind_name(ran_attr_kind kind);
 const ran_attr_spec *ran_attr_spec_find(ran_opcode opcode, const char *name);
 bool ran_opcode_has_flag(ran_opcode opcode, unsigned flag);
 /* Elementwise on all of its operands (broadcasting), with one result. */
@@ -238,7 +260,7 @@ ran_status ran_op_error(const ran_op *op, ran_status status, const char *format,
 ran_status ran_infer_error(const ran_infer *infer, const char *format, ...) RAN_PRINTF(2, 3);
 /* The elements of operand `index` when they are all known constants; count, or -1 if not known. */
 int64_t ran_infer_constants(const ran_infer *infer, size_t index, int64_t *out, size_t capacity);
-/* Room for known elements of result `index`, in the module's arena. */
+/* Room for known elements of result `index`. */
 const ran_dim **ran_infer_known(ran_infer *infer, size_t index, size_t count);
 /* Multidirectional broadcast; RAN_INVALID with a message when it is impossible. */
 ran_status ran_infer_broadcast(ran_infer *infer, size_t count, const ran_type *const *types,

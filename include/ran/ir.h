@@ -48,6 +48,8 @@ bool ran_elem_is_signed_int(ran_elem elem);
 bool ran_elem_is_unsigned_int(ran_elem elem);     /* without bool */
 bool ran_elem_is_int(ran_elem elem);              /* signed or unsigned, without bool */
 size_t ran_elem_bytes(ran_elem elem, int64_t count); /* storage of a packed array */
+int ran_elem_onnx(ran_elem elem);                    /* TensorProto.DataType */
+bool ran_elem_from_onnx(int onnx, ran_elem *out_elem);
 
 /* ---- Dimensions: interned expressions --------------------------------------------------------- */
 
@@ -66,7 +68,9 @@ const ran_dim *ran_dim_constant(ran_context *context, int64_t value);
 const ran_dim *ran_dim_symbol(ran_context *context, const char *name);
 /* A symbol that no other dimension has, for sizes that depend on data: "?0", "?1", ... */
 const ran_dim *ran_dim_fresh(ran_context *context);
-/* Canonical: constants folded, commutative operands ordered, x*1, x+0, (x*k) floordiv k. */
+/* Canonical: sums of products in one order, so that equal polynomials are the same dimension;
+ * divisions by constants as floordiv with what divides taken out; minima and maxima of what can't
+ * be compared. Symbols are sizes: never negative, and not zero where one divides exactly. */
 const ran_dim *ran_dim_binary(ran_context *context, ran_dim_kind kind, const ran_dim *a,
                               const ran_dim *b);
 ran_dim_kind ran_dim_get_kind(const ran_dim *dim);
@@ -76,6 +80,10 @@ int64_t ran_dim_value(const ran_dim *dim);          /* a constant's */
 const char *ran_dim_name(const ran_dim *dim);       /* a symbol's */
 const ran_dim *ran_dim_lhs(const ran_dim *dim);
 const ran_dim *ran_dim_rhs(const ran_dim *dim);
+/* The quotient when b divides a for all values of the symbols, NULL otherwise. */
+const ran_dim *ran_dim_divide_exact(ran_context *context, const ran_dim *a, const ran_dim *b);
+/* Whether a >= b for all values of the symbols; false also when that is not known. */
+bool ran_dim_is_at_least(const ran_dim *a, const ran_dim *b);
 /* Replaces symbols; `lookup` returns NULL to keep one. */
 const ran_dim *ran_dim_substitute(ran_context *context, const ran_dim *dim,
                                   const ran_dim *(*lookup)(const ran_dim *symbol, void *data),
@@ -115,7 +123,8 @@ const ran_type *ran_type_inner(const ran_type *type);
 bool ran_type_is_static(const ran_type *type); /* a tensor, all dims constant */
 /* Of a static tensor type; ran_type_extent is the constant dim of an axis. */
 int64_t ran_type_extent(const ran_type *type, int axis);
-int64_t ran_type_numel(const ran_type *type);        /* logical elements */
+/* All three saturate at INT64_MAX. */
+int64_t ran_type_numel(const ran_type *type);         /* logical elements */
 int64_t ran_type_storage_numel(const ran_type *type); /* with the lanes of a blocked layout */
 int64_t ran_type_storage_bytes(const ran_type *type);
 
@@ -136,10 +145,18 @@ const ran_location *ran_location_next(const ran_location *location);
  * bool one byte 0 or 1; strings as char *). Reference-counted; data may be mapped or borrowed. */
 typedef void ran_release(void *data, void *owner);
 
-RAN_GIVE ran_tensor *ran_tensor_create(ran_elem elem, int rank, const int64_t *dims); /* zeros */
-/* Borrows `data`; `release` (may be NULL) is called with the last reference. */
+/* Zeros (strings: empty). NULL when the shape is none, does not fit, or memory is short. */
+RAN_GIVE ran_tensor *ran_tensor_create(ran_elem elem, int rank, const int64_t *dims);
+/* Borrows `data`; `release` (may be NULL) is called with the last reference. Data that is not
+ * aligned to its element is copied and released at once. */
 RAN_GIVE ran_tensor *ran_tensor_wrap(ran_elem elem, int rank, const int64_t *dims, void *data,
                                      ran_release *release, void *owner);
+/* The same bytes under another shape or element of equal size; NULL when the sizes differ. */
+RAN_GIVE ran_tensor *ran_tensor_view(const ran_tensor *tensor, ran_elem elem, int rank,
+                                     const int64_t *dims);
+RAN_GIVE ran_tensor *ran_tensor_copy(const ran_tensor *tensor);
+/* Every element converted as the get and set functions do; NULL when out of memory. */
+RAN_GIVE ran_tensor *ran_tensor_cast(const ran_tensor *tensor, ran_elem elem);
 RAN_GIVE ran_tensor *ran_tensor_retain(const ran_tensor *tensor);
 void ran_tensor_release(RAN_TAKE ran_tensor *tensor); /* NULL is fine */
 ran_elem ran_tensor_elem(const ran_tensor *tensor);
@@ -150,6 +167,10 @@ size_t ran_tensor_bytes(const ran_tensor *tensor);
 const void *ran_tensor_data(const ran_tensor *tensor);
 void *ran_tensor_mutable_data(ran_tensor *tensor);
 uint64_t ran_tensor_hash(const ran_tensor *tensor); /* of type, shape and content; cached */
+bool ran_tensor_equal(const ran_tensor *a, const ran_tensor *b); /* type, shape and bytes */
+/* Strings: each cell of a tensor that ran_tensor_create made holds an allocated copy, or NULL. */
+const char *ran_tensor_string(const ran_tensor *tensor, int64_t index);
+void ran_tensor_set_string(ran_tensor *tensor, int64_t index, const char *string);
 /* One element as f64 / i64, converted like ONNX's Cast (the set functions round once). */
 double ran_tensor_get_f64(const ran_tensor *tensor, int64_t index);
 int64_t ran_tensor_get_i64(const ran_tensor *tensor, int64_t index);
@@ -298,7 +319,7 @@ bool ran_value_dominates(const ran_value *value, const ran_op *user);
 
 /* ---- Attributes -------------------------------------------------------------------------------------
  * Getters return the default of op.def when the attribute is not set. `*out_count` may be NULL;
- * absent lists have count 0. Asking for a name that op.def does not list is a bug. */
+ * absent lists have count 0. Floats are ONNX's f32: the set functions round. Asking for a name that op.def does not list is a bug. */
 bool ran_op_has_attr(const ran_op *op, const char *name);
 int64_t ran_op_int(const ran_op *op, const char *name);
 double ran_op_float(const ran_op *op, const char *name);

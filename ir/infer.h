@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Inference from inside: what the evaluator and the verifier share with it. */
+#ifndef IR_INFER_H
+#define IR_INFER_H
+
+#include "ir/module.h"
+
+/* Empty arrays for op's operands and results. */
+void ran_infer_allocate(ran_infer *infer, ran_arena *arena, const ran_op *op);
+/* Checks that required operands are there, calls the hook, checks that it typed all results. */
+ran_status ran_infer_call(ran_infer *infer);
+/* Infers an op from its operands' present types, changing nothing but nested regions, and these
+ * only without `check_only`. */
+ran_status ran_infer_op(ran_infer *infer, ran_arena *arena, const ran_op *op, bool check_only);
+ran_status ran_region_infer_types(ran_region *region);
+
+#endif
