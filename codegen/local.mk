@@ -7,26 +7,37 @@ libcodegen_la_SOURCES = \
 	codegen/build/function.c \
 	codegen/build/vector.c \
 	codegen/codegen.h \
+	codegen/elementwise/elementwise.c \
+	codegen/elementwise/elementwise.h \
+	codegen/elementwise/map.h \
 	codegen/emission.c \
 	codegen/epilogue.c \
 	codegen/generate.h \
+	codegen/kernels.c \
 	codegen/space.c \
 	codegen/specialize.c \
 	codegen/target.c
 
 # Kernel bodies: C with vector types. They are not compiled into libcodegen but to bitcode, once for
 # each flavour, embedded, and specialised when a model is compiled. One file a line, sorted.
-KERNEL_BODIES =
+KERNEL_BODIES = \
+	codegen/elementwise/map.c \
+	codegen/vecmath/elementwise.c
 
 # What kernel bodies include (found by -MD too; listed here so that they are distributed).
-KERNEL_INCLUDES =
+KERNEL_INCLUDES = \
+	codegen/vecmath/f32.h \
+	codegen/vecmath/f64.h \
+	codegen/vecmath/integer.h \
+	codegen/vecmath/poly.h \
+	codegen/vecmath/vec.h
 
 KERNEL_FLAVOURS = x86-64-vl16 x86-64-vl8 x86-64-vl4 aarch64-vl4
 KERNEL_BITCODE = $(foreach f,$(KERNEL_FLAVOURS),$(KERNEL_BODIES:.c=.$(f).bc))
 # Freestanding: a body sees neither the C library nor the host's headers. rancc sets CPU, features
 # and optimisation when it specialises a body, hence no -march and no passes here.
 KERNEL_CFLAGS = -O2 -Xclang -disable-llvm-passes -ffreestanding -nostdlibinc -fno-math-errno \
-	-ffp-contract=fast -fvisibility=hidden -std=gnu17 -I$(top_srcdir) \
+	-ffp-contract=fast -fwrapv -fvisibility=hidden -std=gnu17 -I$(top_srcdir) -I$(top_srcdir)/include \
 	$(WARNING_CFLAGS) $(WERROR_CFLAGS) -Wno-psabi
 KERNEL_COMPILE = $(MKDIR_P) $(@D) && $(CLANG) $(KERNEL_CFLAGS) -emit-llvm -MD -MP -MF $@.d -c $< -o $@
 

@@ -368,6 +368,25 @@ static ran_vector bound(ran_llvm *b, ran_elem elem, bool upper)
     return (ran_vector){broadcast(b, value), elem};
 }
 
+/* Attributes as vecmath/elementwise.c documents them: those of a row, or of ops without one. */
+static size_t scalar_attrs(const ran_op *op, double out[4])
+{
+    switch (op->opcode) {
+    case RAN_OP_MOD:
+        out[0] = (double)ran_op_int(op, "fmod");
+        return 1;
+    case RAN_OP_BIT_SHIFT:
+        out[0] = !strcmp(ran_op_string(op, "direction"), "LEFT");
+        return 1;
+    case RAN_OP_IS_INF:
+        out[0] = (double)ran_op_int(op, "detect_negative");
+        out[1] = (double)ran_op_int(op, "detect_positive");
+        return 2;
+    default:
+        return ran_op_scalar_attrs(op, out);
+    }
+}
+
 static ran_status call_vecmath(ran_llvm *b, const ran_op *op, const ran_vector *operands,
                                size_t count, ran_vector *out_result)
 {
@@ -379,8 +398,9 @@ static ran_status call_vecmath(ran_llvm *b, const ran_op *op, const ran_vector *
         return ran_op_error(op, RAN_UNSUPPORTED,
                             "there is no kernel for element type %s; cast its operands to f32",
                             ran_elem_name(operands[0].elem));
-    double scalars[4];
-    size_t scalar_count = ran_op_scalar_attrs(op, scalars);
+    double scalars[4] = {0}; /* every function takes two */
+    size_t scalar_count = scalar_attrs(op, scalars);
+    scalar_count = scalar_count < 2 ? 2 : scalar_count;
     ran_elem result_elem = ran_type_elem(ran_value_type(ran_op_result(op, 0)));
     LLVMTypeRef type = ran_build_vector_type(b, result_elem);
     LLVMValueRef arguments[16], result = ran_build_alloca(b, type, "");

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* All kernel rows: the families' tables, one after the other. */
+#include "codegen/codegen.h"
+
+#include <string.h>
+
+#include "codegen/elementwise/elementwise.h"
+
+#define RAN_KERNEL(name_, ...) {.name = name_, __VA_ARGS__},
+static const ran_kernel_row rows[] = {
+#include "codegen/elementwise/kernels.def"
+};
+
+size_t ran_kernel_row_count(void)
+{
+    return sizeof(rows) / sizeof(*rows);
+}
+
+const ran_kernel_row *ran_kernel_row_at(size_t index)
+{
+    return &rows[index];
+}
+
+const ran_kernel_row *ran_kernel_row_find(const char *schedule)
+{
+    for (size_t i = 0; i < ran_kernel_row_count(); i++)
+        if (!strcmp(rows[i].name, schedule))
+            return &rows[i];
+    return NULL;
+}
