@@ -17,13 +17,14 @@
 
 #include <ran/onnx.h>
 
+#include "ir/ir.h"
 #include "frontend/onnx.pb-c.h"
 
 enum {
     RAN_ONNX_OPSET_MIN = 7,
     RAN_ONNX_OPSET_MAX = 28,
     RAN_ONNX_MAX_NESTING = 32,      /* subgraphs and function calls */
-    RAN_ONNX_MAX_NODES = 4 << 20,   /* with functions inlined */
+    RAN_ONNX_MAX_NODES = 1 << 20,   /* with functions inlined */
 };
 
 /* ---- Reading (wire.c) ------------------------------------------------------------------------ */
@@ -41,19 +42,63 @@ typedef struct ran_external_file ran_external_file;
 RAN_GIVE ran_external *ran_external_create(const char *model_path);
 void ran_external_destroy(RAN_TAKE ran_external *external);
 
-/* ---- Importing ------------------------------------------------------------------------------------ */
-
 typedef struct ran_onnx_scope ran_onnx_scope;
 typedef struct ran_onnx_row ran_onnx_row;
+
+/* ---- Scopes (scope.c) --------------------------------------------------------------------------------- */
+
+/* An attribute of a node, with references to a function's attributes resolved. */
+typedef struct ran_onnx_attr {
+    const char *name;
+    const RanOnnx__Attribute *proto;
+    bool used;
+} ran_onnx_attr;
+
+typedef struct ran_onnx_binding {
+    const char *name;
+    ran_value *value; /* NULL: the op that should define it failed */
+    size_t node;      /* index of the node that defines it, where nodes are put in order */
+    bool defined;
+    bool absent;      /* an optional input of a function that the call leaves out */
+} ran_onnx_binding;
+
+/* The names of one graph or function body. */
+struct ran_onnx_scope {
+    ran_onnx_scope *parent; /* of a subgraph; NULL for the main graph and function bodies */
+    RanOnnx__OperatorSet *const *opsets;
+    size_t opset_count;
+    /* The call that a function's body is inlined for; NULL outside of functions. */
+    const ran_onnx_attr *call_attrs;
+    size_t call_attr_count;
+    const RanOnnx__Function *function;
+    ran_onnx_binding *slots;
+    size_t capacity, count;
+};
+
+ran_onnx_scope ran_scope_open(ran_onnx_scope *parent);
+void ran_scope_close(ran_onnx_scope *scope);
+/* False when the name is taken in this scope. The string is kept by reference. */
+bool ran_scope_bind(ran_onnx_scope *scope, const char *name, ran_value *value);
+bool ran_scope_bind_node(ran_onnx_scope *scope, const char *name, size_t node);
+bool ran_scope_bind_absent(ran_onnx_scope *scope, const char *name);
+/* The name's binding here or in a parent; NULL when there is none. */
+const ran_onnx_binding *ran_scope_find(const ran_onnx_scope *scope, const char *name);
+const ran_onnx_binding *ran_scope_find_here(const ran_onnx_scope *scope, const char *name);
+/* The opset of a domain ("" is ONNX's own); 0 when the model does not import it. */
+int64_t ran_scope_opset(const ran_onnx_scope *scope, const char *domain);
+
+/* ---- Importing ------------------------------------------------------------------------------------ */
 
 typedef struct ran_import {
     ran_context *context;
     ran_module *module;
     const ran_import_options *options;
     const char *path;
+    ran_arena *arena; /* what lives as long as the import */
     ran_external *external;
     RanOnnx__Model *model;
     size_t file_bytes;
+    ran_onnx_scope functions; /* "domain/name/overload" -> index in model->functions */
     ran_status status; /* the worst so far; RAN_INVALID outweighs RAN_UNSUPPORTED */
     size_t nesting;
     size_t node_count;
@@ -78,44 +123,6 @@ int ran_elem_onnx(ran_elem elem); /* TensorProto.DataType */
 /* NULL, with an error, for what the IR has not. `absent_name` names the dims that have no name. */
 const ran_type *ran_onnx_type(ran_import *import, const RanOnnx__ValueType *proto,
                               const char *what);
-
-/* ---- Scopes (scope.c) --------------------------------------------------------------------------------- */
-
-/* An attribute of a node, with references to a function's attributes resolved. */
-typedef struct ran_onnx_attr {
-    const char *name;
-    const RanOnnx__Attribute *proto;
-    bool used;
-} ran_onnx_attr;
-
-typedef struct ran_onnx_binding {
-    const char *name;
-    ran_value *value; /* NULL: the op that should define it failed */
-    bool defined;
-} ran_onnx_binding;
-
-/* The names of one graph or function body. */
-struct ran_onnx_scope {
-    ran_onnx_scope *parent; /* of a subgraph; NULL for the main graph and function bodies */
-    RanOnnx__OperatorSet *const *opsets;
-    size_t opset_count;
-    /* The call that a function's body is inlined for; NULL outside of functions. */
-    const ran_onnx_attr *call_attrs;
-    size_t call_attr_count;
-    const RanOnnx__Function *function;
-    ran_onnx_binding *slots;
-    size_t capacity, count;
-};
-
-ran_onnx_scope ran_scope_open(ran_onnx_scope *parent);
-void ran_scope_close(ran_onnx_scope *scope);
-/* False when the name is taken in this scope. The string is kept by reference. */
-bool ran_scope_bind(ran_onnx_scope *scope, const char *name, ran_value *value);
-/* The name's binding here or in a parent; NULL when there is none. */
-const ran_onnx_binding *ran_scope_find(const ran_onnx_scope *scope, const char *name);
-const ran_onnx_binding *ran_scope_find_here(const ran_onnx_scope *scope, const char *name);
-/* The opset of a domain ("" is ONNX's own); 0 when the model does not import it. */
-int64_t ran_scope_opset(const ran_onnx_scope *scope, const char *domain);
 
 /* ---- Nodes and mappers (node.c, ops/) ------------------------------------------------------------------- */
 
@@ -199,6 +206,13 @@ ran_value *ran_onnx_reduce(ran_onnx_node *node, ran_opcode opcode, ran_value *x,
                            const int64_t *axes, size_t count, bool keepdims);
 ran_value *ran_onnx_reshape(ran_onnx_node *node, ran_value *x, const int64_t *dims, size_t count);
 
+/* Parts of a graph (import.c). `move`: the message loses its data. */
+void ran_onnx_import_initializers(ran_import *import, ran_onnx_scope *scope, RanOnnx__Graph *graph,
+                                  bool move);
+/* Ends the region in `terminator`; false when an output is not there. */
+bool ran_onnx_import_outputs(ran_import *import, ran_onnx_scope *scope, const RanOnnx__Graph *graph,
+                             ran_builder *builder, ran_opcode terminator);
+
 /* Subgraphs (graph.c): imports the body into the region, ending in `yield`; argument types come from
  * `types` (NULL: as declared). */
 ran_status ran_onnx_import_subgraph(ran_onnx_node *node, RanOnnx__Graph *graph, ran_region *region,
@@ -207,6 +221,7 @@ ran_status ran_onnx_import_subgraph(ran_onnx_node *node, RanOnnx__Graph *graph, 
 ran_status ran_onnx_import_nodes(ran_import *import, ran_onnx_scope *scope, ran_builder *builder,
                                  RanOnnx__Node *const *nodes, size_t count, const char *prefix);
 /* inline.c */
+void ran_onnx_index_functions(ran_import *import);
 const RanOnnx__Function *ran_onnx_function_find(const ran_import *import, const char *domain,
                                                 const char *name, const char *overload);
 ran_status ran_onnx_inline(ran_onnx_node *node, const RanOnnx__Function *function);

@@ -55,16 +55,32 @@ static void grow(ran_onnx_scope *scope)
     scope->capacity = capacity;
 }
 
-bool ran_scope_bind(ran_onnx_scope *scope, const char *name, ran_value *value)
+static bool bind(ran_onnx_scope *scope, ran_onnx_binding binding)
 {
     if (4 * (scope->count + 1) > 3 * scope->capacity)
         grow(scope);
-    ran_onnx_binding *slot = slot_of(scope->slots, scope->capacity, name);
+    ran_onnx_binding *slot = slot_of(scope->slots, scope->capacity, binding.name);
     if (slot->defined)
         return false;
-    *slot = (ran_onnx_binding){name, value, true};
+    *slot = binding;
+    slot->defined = true;
     scope->count++;
     return true;
+}
+
+bool ran_scope_bind(ran_onnx_scope *scope, const char *name, ran_value *value)
+{
+    return bind(scope, (ran_onnx_binding){.name = name, .value = value});
+}
+
+bool ran_scope_bind_absent(ran_onnx_scope *scope, const char *name)
+{
+    return bind(scope, (ran_onnx_binding){.name = name, .absent = true});
+}
+
+bool ran_scope_bind_node(ran_onnx_scope *scope, const char *name, size_t node)
+{
+    return bind(scope, (ran_onnx_binding){.name = name, .node = node});
 }
 
 const ran_onnx_binding *ran_scope_find_here(const ran_onnx_scope *scope, const char *name)

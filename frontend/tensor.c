@@ -9,15 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int onnx_types[] = {
-#define RAN_ELEM(ENUM, name, number, ...) [RAN_ELEM_##ENUM] = ((struct { int onnx; }){number}).onnx,
+static const struct {
+    int onnx, bits;
+    char class;
+} elems[] = {
+#define RAN_ELEM(ENUM, name, ...) [RAN_ELEM_##ENUM] = {__VA_ARGS__},
 #include <ran/elem.def>
 };
 
 bool ran_onnx_elem(int64_t onnx, ran_elem *out_elem)
 {
     for (int i = 0; i < RAN_ELEM_COUNT; i++)
-        if (onnx_types[i] == onnx) {
+        if (elems[i].onnx == onnx) {
             *out_elem = (ran_elem)i;
             return true;
         }
@@ -26,7 +29,7 @@ bool ran_onnx_elem(int64_t onnx, ran_elem *out_elem)
 
 int ran_elem_onnx(ran_elem elem)
 {
-    return onnx_types[elem];
+    return elems[elem].onnx;
 }
 
 /* ---- Shape and size ----------------------------------------------------------------------------- */
