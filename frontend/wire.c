@@ -206,9 +206,9 @@ static ran_status open_regular(ran_context *context, const char *path, int *out_
 ran_status ran_onnx_read_model(ran_context *context, const char *path, size_t *out_bytes,
                                RanOnnx__Model **out_model)
 {
-    uint8_t *data;
+    uint8_t *data = NULL;
     ran_status status;
-    int fd;
+    int fd = -1;
     if (strcmp(path, "-") == 0) {
         status = read_stream(context, stdin, &data, out_bytes);
         if (status == RAN_OK) {
