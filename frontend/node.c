@@ -235,7 +235,7 @@ static void set_strings(ran_onnx_node *node, ran_op *op, const char *name,
 static void set_type(ran_onnx_node *node, ran_op *op, const char *name, int64_t number)
 {
     ran_elem elem;
-    if (!ran_onnx_elem(number, &elem)) {
+    if (number != (int)number || !ran_elem_from_onnx((int)number, &elem)) {
         if (number)
             (void)ran_onnx_node_error(node, RAN_UNSUPPORTED,
                                       "attribute '%s': element type %lld is not known", name,

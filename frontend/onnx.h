@@ -118,8 +118,6 @@ ran_status ran_onnx_tensor(ran_import *import, RanOnnx__Tensor *proto, const cha
                            RAN_GIVE ran_tensor **out_tensor);
 ran_status ran_onnx_sparse_tensor(ran_import *import, RanOnnx__SparseTensor *proto,
                                   const char *what, RAN_GIVE ran_tensor **out_tensor);
-bool ran_onnx_elem(int64_t onnx, ran_elem *out_elem);
-int ran_elem_onnx(ran_elem elem); /* TensorProto.DataType */
 /* NULL, with an error, for what the IR has not. `absent_name` names the dims that have no name. */
 const ran_type *ran_onnx_type(ran_import *import, const RanOnnx__ValueType *proto,
                               const char *what);

@@ -9,29 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    int onnx, bits;
-    char class;
-} elems[] = {
-#define RAN_ELEM(ENUM, name, ...) [RAN_ELEM_##ENUM] = {__VA_ARGS__},
-#include <ran/elem.def>
-};
-
-bool ran_onnx_elem(int64_t onnx, ran_elem *out_elem)
-{
-    for (int i = 0; i < RAN_ELEM_COUNT; i++)
-        if (elems[i].onnx == onnx) {
-            *out_elem = (ran_elem)i;
-            return true;
-        }
-    return false;
-}
-
-int ran_elem_onnx(ran_elem elem)
-{
-    return elems[elem].onnx;
-}
-
 /* ---- Shape and size ----------------------------------------------------------------------------- */
 
 typedef struct extent {
@@ -211,7 +188,7 @@ ran_status ran_onnx_tensor(ran_import *import, RanOnnx__Tensor *proto, const cha
 {
     extent size;
     *out_tensor = NULL;
-    if (!ran_onnx_elem(proto->data_type, &size.elem))
+    if (!ran_elem_from_onnx(proto->data_type, &size.elem))
         return ran_import_error(import, RAN_UNSUPPORTED, "%s: element type %d is not known", what,
                                 proto->data_type);
     const char *problem = measure(&size, proto->n_dims, proto->dims);
@@ -334,7 +311,7 @@ static const ran_type *tensor_type(ran_import *import, const RanOnnx__ValueType_
 {
     const ran_dim *dims[RAN_MAX_RANK];
     ran_elem elem;
-    if (!ran_onnx_elem(proto->elem_type, &elem)) {
+    if (!ran_elem_from_onnx(proto->elem_type, &elem)) {
         (void)ran_import_error(import, RAN_UNSUPPORTED, "%s: element type %d is not known", what,
                                proto->elem_type);
         return NULL;

@@ -159,7 +159,8 @@ ran_status ran_onnx_map_window(ran_onnx_node *node)
         kind++;
     const double *a = windows[kind].a;
     bool periodic = ran_onnx_int(node, "periodic", 1) != 0;
-    if (!ran_onnx_elem(ran_onnx_int(node, "output_datatype", 1), &elem) || !ran_onnx_input(node, 0))
+    if (!ran_elem_from_onnx((int)ran_onnx_int(node, "output_datatype", 1), &elem) ||
+        !ran_onnx_input(node, 0))
         return ran_onnx_node_error(node, RAN_INVALID, "size or output type are missing");
     ran_value *x = angles(node, periodic);
     ran_value *y = cosine(node, x, 1, -a[1]);
