@@ -13,6 +13,7 @@ libir_la_SOURCES = \
 	ir/module.c \
 	ir/op.c \
 	ir/op_def.c \
+	ir/ops/control.c \
 	ir/ops/gather.c \
 	ir/ops/generate.c \
 	ir/ops/layout.c \
