@@ -12,17 +12,32 @@
 
 /* ---- Messages ---------------------------------------------------------------------------------- */
 
+/* "file:line:column" of an op that was parsed; line 0 for others. */
+static void find_position(const ran_op *op, const char **out_file, int *out_line, int *out_column)
+{
+    const ran_source *source = ran_op_module(op)->source;
+    const uint64_t *at = source ? ran_map_find(&source->ops, op, 0) : NULL;
+    *out_file = at ? source->file : NULL;
+    *out_line = at ? (int)(*at >> 32) : 0;
+    *out_column = at ? (int)(uint32_t)*at : 0;
+}
+
 static RAN_PRINTF(3, 0) ran_status report(const ran_op *op, ran_status status, const char *format,
                                           va_list args)
 {
     ran_context *context = ran_op_module(op)->context;
     char message[1024];
+    const char *file;
+    int line, column;
     vsnprintf(message, sizeof message, format, args);
+    find_position(op, &file, &line, &column);
     const char *name = ran_location_name(op->location), *type = ran_location_type(op->location);
     if (name || type)
-        return ran_error(context, status, "%s: %s (node %s%s%s)", ran_opcode_name(op->opcode),
-                         message, name ? name : "", name && type ? ", " : "", type ? type : "");
-    return ran_error(context, status, "%s: %s", ran_opcode_name(op->opcode), message);
+        return ran_error_at(context, status, file, line, column, "%s: %s (node %s%s%s)",
+                            ran_opcode_name(op->opcode), message, name ? name : "",
+                            name && type ? ", " : "", type ? type : "");
+    return ran_error_at(context, status, file, line, column, "%s: %s", ran_opcode_name(op->opcode),
+                        message);
 }
 
 ran_status ran_op_error(const ran_op *op, ran_status status, const char *format, ...)
@@ -285,7 +300,7 @@ ran_status ran_infer_op(ran_infer *infer, ran_arena *arena, const ran_op *op, bo
 
 /* ---- Ops and functions -------------------------------------------------------------------------------- */
 
-static void keep_known(ran_op *op, const ran_infer *infer, size_t index)
+static void keep_known(const ran_op *op, const ran_infer *infer, size_t index)
 {
     ran_value *value = &op->results[index];
     const ran_dim **known = infer->known_results[index];
@@ -297,6 +312,12 @@ static void keep_known(ran_op *op, const ran_infer *infer, size_t index)
     if (!same)
         value->known = known ? ran_arena_copy(ran_op_module(op)->arena, known, bytes) : NULL;
     value->known_count = (uint32_t)count;
+}
+
+void ran_infer_keep_known(const ran_op *op, const ran_infer *infer)
+{
+    for (size_t i = 0; i < op->result_count; i++)
+        keep_known(op, infer, i);
 }
 
 ran_status ran_op_infer_types(ran_op *op)

@@ -13,5 +13,10 @@ ran_status ran_infer_call(ran_infer *infer);
  * only without `check_only`. */
 ran_status ran_infer_op(ran_infer *infer, ran_arena *arena, const ran_op *op, bool check_only);
 ran_status ran_region_infer_types(ran_region *region);
+/* Stores the known elements of the results. */
+void ran_infer_keep_known(const ran_op *op, const ran_infer *infer);
+/* ran_module_verify for a module that was just parsed: result types are as given, known elements
+ * are not known yet and kept on the way. */
+ran_status ran_module_check(ran_module *module);
 
 #endif

@@ -25,6 +25,8 @@ void ran_module_destroy(ran_module *module)
         ran_tensor_release(c->tensor);
     ran_table_free(&module->constant_names);
     free(module->metadata);
+    if (module->source)
+        ran_map_clear(&module->source->ops);
     ran_arena_destroy(module->arena);
     free(module);
 }

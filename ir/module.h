@@ -4,6 +4,7 @@
 #define IR_MODULE_H
 
 #include "ir/context.h"
+#include "ir/source.h"
 
 /* A tensor that an attribute refers to. */
 typedef struct ran_tensor_link {
@@ -25,6 +26,7 @@ struct ran_module {
     ran_tensor_link *tensors;
     ran_metadata *metadata;
     size_t metadata_count;
+    ran_source *source; /* of a module that was parsed, or NULL; in the arena */
 };
 
 void ran_module_keep_tensor(ran_module *module, const ran_tensor *tensor);

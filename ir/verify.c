@@ -12,6 +12,7 @@
 typedef struct verifier {
     ran_context *context;
     bool failed;
+    bool keep_known;
 } verifier;
 
 #define FAIL(v, op, ...) ((v)->failed = true, (void)ran_op_error(op, RAN_INVALID, __VA_ARGS__))
@@ -143,6 +144,8 @@ static void check_types(verifier *v, const ran_op *op, const ran_op_def *d)
             FAIL(v, op, "result %zu is %s, inference gives %s", i,
                  ran_type_text(v->context, op->results[i].type),
                  ran_type_text(v->context, infer.results[i]));
+    if (v->keep_known && status == RAN_OK)
+        ran_infer_keep_known(op, &infer);
     ran_arena_destroy(scratch);
 }
 
@@ -229,11 +232,21 @@ static void check_function_names(verifier *v, const ran_module *module)
             }
 }
 
-ran_status ran_module_verify(const ran_module *module)
+static ran_status verify(const ran_module *module, bool keep_known)
 {
-    verifier v = {.context = module->context};
+    verifier v = {.context = module->context, .keep_known = keep_known};
     check_function_names(&v, module);
     for (const ran_function *f = module->first_function; f; f = f->next)
         check_region(&v, f->body);
     return v.failed ? RAN_INVALID : RAN_OK;
+}
+
+ran_status ran_module_verify(const ran_module *module)
+{
+    return verify(module, false);
+}
+
+ran_status ran_module_check(ran_module *module)
+{
+    return verify(module, true);
 }
