@@ -10,10 +10,12 @@ libir_la_SOURCES = \
 	ir/elem.c \
 	ir/evaluate.c \
 	ir/infer.c \
+	ir/map.c \
 	ir/module.c \
+	ir/noise.c \
+	ir/number.c \
 	ir/op.c \
 	ir/op_def.c \
-	ir/ops/control.c \
 	ir/ops/gather.c \
 	ir/ops/generate.c \
 	ir/ops/layout.c \
@@ -24,7 +26,13 @@ libir_la_SOURCES = \
 	ir/ops/slice.c \
 	ir/rewrite.c \
 	ir/tensor.c \
+	ir/text_data.c \
+	ir/text_file.c \
+	ir/text_lex.c \
+	ir/text_parse.c \
+	ir/text_print.c \
+	ir/text_type.c \
 	ir/type.c \
-	ir/verify.c \
-	ir/text_short.c
-noinst_HEADERS += ir/arena.h ir/context.h ir/dim.h ir/infer.h ir/ir.h ir/module.h
+	ir/verify.c
+noinst_HEADERS += ir/arena.h ir/context.h ir/dim.h ir/infer.h ir/ir.h ir/map.h ir/module.h ir/noise.h ir/number.h \
+	ir/source.h ir/text.h

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Tensors: reference-counted arrays outside the arenas, owned, borrowed, or a view of another. */
 #include "ir/context.h"
+#include "ir/noise.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@ struct ran_tensor {
     bool owns_data;
     bool hashed;
     uint64_t hash;
+    bool has_noise; /* until the data changes */
+    ran_noise noise;
 };
 
 /* NULL when the shape is no shape or its size does not fit. */
@@ -203,9 +206,27 @@ const void *ran_tensor_data(const ran_tensor *tensor)
     return tensor->data;
 }
 
-void *ran_tensor_mutable_data(ran_tensor *tensor)
+/* What was known of the content does not hold any more. */
+static void content_changes(ran_tensor *tensor)
 {
     tensor->hashed = false;
+    tensor->has_noise = false;
+}
+
+const ran_noise *ran_tensor_noise(const ran_tensor *tensor)
+{
+    return tensor->has_noise ? &tensor->noise : NULL;
+}
+
+void ran_tensor_set_noise(ran_tensor *tensor, const ran_noise *noise)
+{
+    tensor->noise = *noise;
+    tensor->has_noise = true;
+}
+
+void *ran_tensor_mutable_data(ran_tensor *tensor)
+{
+    content_changes(tensor);
     return tensor->data;
 }
 
@@ -282,7 +303,7 @@ int64_t ran_tensor_get_i64(const ran_tensor *tensor, int64_t index)
 
 void ran_tensor_set_f64(ran_tensor *tensor, int64_t index, double value)
 {
-    tensor->hashed = false;
+    content_changes(tensor);
     if (tensor->elem == RAN_ELEM_STRING) {
         char digits[40];
         snprintf(digits, sizeof digits, "%.17g", value);
@@ -294,7 +315,7 @@ void ran_tensor_set_f64(ran_tensor *tensor, int64_t index, double value)
 
 void ran_tensor_set_i64(ran_tensor *tensor, int64_t index, int64_t value)
 {
-    tensor->hashed = false;
+    content_changes(tensor);
     if (tensor->elem == RAN_ELEM_STRING) {
         char digits[24];
         snprintf(digits, sizeof digits, "%lld", (long long)value);

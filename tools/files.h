@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Files of the programs: reading models, and output that appears complete or not at all. */
+#ifndef RAN_TOOLS_FILES_H
+#define RAN_TOOLS_FILES_H
+
+#include <ran/ir.h>
+
+/* The whole of a file, or of standard input for "-"; a zero byte follows. Freed by the caller. */
+RAN_MUST_USE ran_status ran_tool_read(ran_context *context, const char *path,
+                                      RAN_GIVE char **out_data, size_t *out_size);
+
+/* Whether `path` is a directory with a model.onnx in it; writes that file's path to `out_model`. */
+bool ran_tool_is_model_directory(ran_context *context, const char *path, const char **out_model);
+
+/* A model of any kind: ONNX, IR text, a directory with model.onnx, or either on "-". */
+RAN_MUST_USE ran_status ran_tool_load(ran_context *context, const char *path,
+                                      RAN_GIVE ran_module **out_module);
+
+/* Output is written beside `path` and renamed at the end; "-" and NULL are standard output. */
+typedef struct ran_tool_output {
+    FILE *stream;
+    const char *path, *temporary; /* NULL: standard output */
+} ran_tool_output;
+
+RAN_MUST_USE ran_status ran_tool_open(ran_context *context, const char *path,
+                                      ran_tool_output *out_output);
+/* With a status that is not RAN_OK nothing is left. Returns it, or what went wrong at the end. */
+RAN_MUST_USE ran_status ran_tool_close(ran_context *context, ran_tool_output *output,
+                                       ran_status status);
+
+/* Prints the diagnostics to stderr and frees the context; returns `status` for main. */
+int ran_tool_finish(RAN_TAKE ran_context *context, ran_status status);
+
+#endif
