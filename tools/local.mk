@@ -10,11 +10,13 @@ bin_PROGRAMS += \
 
 TOOLS_COMMON = \
 	tools/common.c \
-	tools/common.h
+	tools/common.h \
+	tools/files.c \
+	tools/files.h
 
 tools_ran_design_SOURCES = tools/ran-design.c $(TOOLS_COMMON)
 tools_ran_design_LDADD = libran-search.la libran.la
-tools_ran_opt_SOURCES = tools/ran-opt.c $(TOOLS_COMMON)
+tools_ran_opt_SOURCES = tools/ran-opt.c tools/list_ops.c tools/list_ops.h $(TOOLS_COMMON)
 tools_ran_opt_LDADD = libran.la
 tools_ran_run_SOURCES = tools/ran-run.c $(TOOLS_COMMON)
 tools_ran_run_LDADD = libran.la

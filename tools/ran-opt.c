@@ -1,14 +1,95 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ran-opt: runs passes over textual IR. */
+/* ran-opt: reads a module, runs passes over it, prints it. */
 #include "tools/common.h"
 
-static const struct argp parser = {
-    .args_doc = "[FILE]",
-    .doc = "Reads a module, runs passes over it and prints it.",
+#include "tools/files.h"
+#include "tools/list_ops.h"
+
+enum { OPTION_VERIFY_ONLY = 256, OPTION_LIST_OPS, OPTION_WEIGHTS };
+
+static const struct argp_option options[] = {
+    {NULL, 0, NULL, 0, "What to do:", 1},
+    {"verify-only", OPTION_VERIFY_ONLY, NULL, 0, "Check the module and print nothing", 1},
+    {NULL, 0, NULL, 0, "Output:", 2},
+    {NULL, 'o', "FILE", 0, "Write the module there instead of to standard output", 2},
+    {"weights", OPTION_WEIGHTS, "FILE", 0, "Write large constants into this side file", 2},
+    {NULL, 0, NULL, 0, "Reference:", 3},
+    {"list-ops", OPTION_LIST_OPS, NULL, 0, "Print a table of all ops (Markdown)", 3},
+    {0},
 };
+
+struct arguments {
+    ran_context *context;
+    const char *input, *output, *weights;
+    bool verify_only, list_ops;
+};
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+    struct arguments *a = state->input;
+    switch (key) {
+    case 'o':
+        a->output = value;
+        break;
+    case OPTION_WEIGHTS:
+        a->weights = value;
+        break;
+    case OPTION_VERIFY_ONLY:
+        a->verify_only = true;
+        break;
+    case OPTION_LIST_OPS:
+        a->list_ops = true;
+        break;
+    case ARGP_KEY_ARG:
+        if (a->input)
+            argp_error(state, "more than one input: %s", value);
+        a->input = value;
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp parser = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "[FILE]",
+    .doc = "Reads a module (IR text; standard input without FILE or for -), checks it and prints "
+           "it.",
+};
+
+static ran_status print(struct arguments *a, const ran_module *module)
+{
+    ran_tool_output output;
+    ran_status status = ran_tool_open(a->context, a->output, &output);
+    if (status != RAN_OK)
+        return status;
+    status = ran_module_print(module, output.stream, a->weights);
+    return ran_tool_close(a->context, &output, status);
+}
+
+static ran_status transform(struct arguments *a)
+{
+    ran_module *module;
+    ran_status status = ran_tool_load(a->context, a->input ? a->input : "-", &module);
+    if (status != RAN_OK)
+        return status;
+    if (!a->verify_only)
+        status = print(a, module);
+    ran_module_destroy(module);
+    return status;
+}
 
 int main(int argc, char **argv)
 {
     ran_tool_init(&argc, &argv);
-    return argp_parse(&parser, argc, argv, 0, NULL, NULL);
+    struct arguments a = {.context = ran_context_create()};
+    if (!a.context)
+        return RAN_INVALID;
+    argp_parse(&parser, argc, argv, 0, NULL, &a);
+    if (!a.list_ops)
+        return ran_tool_finish(a.context, transform(&a));
+    ran_tool_list_ops(stdout);
+    return ran_tool_finish(a.context, RAN_OK);
 }
