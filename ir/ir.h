@@ -250,6 +250,8 @@ size_t ran_op_scalar_attrs(const ran_op *op, double out_values[4]);
          op_ = op_##_next, op_##_next = op_ ? op_->next : NULL)
 
 ran_arena *ran_module_arena(ran_module *module);
+/* Elements of a tensor type, sizes that are not bound counted as 1; 0 for other types. */
+int64_t ran_type_numel_or_one(const ran_type *type);
 void ran_count_op(const ran_op *op, ran_counts *counts); /* adds to *counts */
 
 /* ---- Helpers for hooks (ir/infer.c) --------------------------------------------------------------------- */

@@ -16,14 +16,32 @@ libir_la_SOURCES = \
 	ir/number.c \
 	ir/op.c \
 	ir/op_def.c \
+	ir/ops/cast.c \
+	ir/ops/compute.c \
+	ir/ops/conv.c \
+	ir/ops/dropout.c \
+	ir/ops/einsum.c \
+	ir/ops/elementwise.c \
 	ir/ops/gather.c \
 	ir/ops/generate.c \
 	ir/ops/layout.c \
+	ir/ops/matmul.c \
 	ir/ops/move.c \
+	ir/ops/normalize.c \
 	ir/ops/ops.c \
+	ir/ops/order.c \
+	ir/ops/pool.c \
+	ir/ops/quantize.c \
+	ir/ops/recurrent.c \
+	ir/ops/reduce.c \
+	ir/ops/resize.c \
 	ir/ops/scatter.c \
 	ir/ops/shape.c \
 	ir/ops/slice.c \
+	ir/ops/softmax.c \
+	ir/ops/values.c \
+	ir/ops/walk.c \
+	ir/ops/window.c \
 	ir/rewrite.c \
 	ir/tensor.c \
 	ir/text_data.c \
@@ -35,4 +53,4 @@ libir_la_SOURCES = \
 	ir/type.c \
 	ir/verify.c
 noinst_HEADERS += ir/arena.h ir/context.h ir/dim.h ir/infer.h ir/ir.h ir/map.h ir/module.h ir/noise.h ir/number.h \
-	ir/source.h ir/text.h
+	ir/ops/compute.h ir/source.h ir/text.h
