@@ -1,8 +1,28 @@
 # Sources of frontend/, one a line, sorted. protobuf-c is used here only.
 noinst_LTLIBRARIES += libfrontend.la
 libfrontend_la_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
-libfrontend_la_SOURCES =
-nodist_libfrontend_la_SOURCES =
+libfrontend_la_SOURCES = \
+	frontend/external.c \
+	frontend/graph.c \
+	frontend/import.c \
+	frontend/inline.c \
+	frontend/node.c \
+	frontend/onnx.h \
+	frontend/ops.def \
+	frontend/ops/control.c \
+	frontend/ops/elementwise.c \
+	frontend/ops/function.c \
+	frontend/ops/nn.c \
+	frontend/ops/quantize.c \
+	frontend/ops/shape.c \
+	frontend/scope.c \
+	frontend/tensor.c \
+	frontend/wire.c
+nodist_libfrontend_la_SOURCES = \
+	frontend/onnx.pb-c.c \
+	frontend/onnx.pb-c.h
+CLEANFILES += frontend/onnx.pb-c.c frontend/onnx.pb-c.h
+EXTRA_DIST += frontend/onnx.proto
 
 # Not BUILT_SOURCES, so that single objects can be made as well.
 $(libfrontend_la_OBJECTS): $(filter %.pb-c.h,$(nodist_libfrontend_la_SOURCES))

@@ -4,6 +4,7 @@ raninclude_HEADERS = \
 	include/ran/elem.def \
 	include/ran/elementwise.def \
 	include/ran/ir.h \
+	include/ran/onnx.h \
 	include/ran/op.def \
 	include/ran/ran.h \
 	include/ran/rt.h \
