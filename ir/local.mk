@@ -18,6 +18,7 @@ libir_la_SOURCES = \
 	ir/op_def.c \
 	ir/ops/cast.c \
 	ir/ops/compute.c \
+	ir/ops/control.c \
 	ir/ops/conv.c \
 	ir/ops/detect.c \
 	ir/ops/dropout.c \
