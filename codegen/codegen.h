@@ -26,6 +26,8 @@
 #ifndef CODEGEN_CODEGEN_H
 #define CODEGEN_CODEGEN_H
 
+#include <ran/compile.h>
+
 #include "ir/ir.h"
 
 /* ---- Targets -------------------------------------------------------------------------------- */
@@ -86,8 +88,14 @@ void ran_space_collapse(ran_context *context, const ran_type *type, const ran_ty
                         size_t count, ran_space *out_space);
 /* Extent of a coordinate. */
 const ran_dim *ran_space_extent(ran_context *context, const ran_space *space, int coordinate);
-/* Element strides of a value of `type` (broadcast: 0) for each coordinate. False when a coordinate
- * has no single stride for it. */
+/* Element strides of a value of `type` (broadcast: 0) for each coordinate, NULL where a coordinate
+ * has no single stride for it (then ran_space_axis_stride gives those of its axes). Returns whether
+ * all are there. A blocked value must fit the space's block (ran_space_fits). */
+bool ran_space_fits(const ran_space *space, const ran_type *type);
+const ran_dim *ran_space_axis_stride(ran_context *context, const ran_space *space,
+                                     const ran_type *type, int axis);
+/* Extent of an axis of the space's type, in blocks where it is the blocked one. */
+const ran_dim *ran_space_axis_extent(ran_context *context, const ran_space *space, int axis);
 bool ran_space_strides(ran_context *context, const ran_space *space, const ran_type *type,
                        const ran_dim **out_strides);
 
@@ -173,6 +181,9 @@ RAN_MUST_USE ran_status ran_kernel_pack(ran_op *kernel, size_t operand, const in
 RAN_MUST_USE ran_status ran_assign_layouts(ran_function *function, const ran_target *target);
 RAN_MUST_USE ran_status ran_fuse_kernels(ran_function *function, const ran_target *target);
 RAN_MUST_USE ran_status ran_select_kernels(ran_function *function, const ran_target *target);
+/* All of them: afterwards the function has kernels, views and the return only. */
+RAN_MUST_USE ran_status ran_lower(ran_function *function, const ran_target *target,
+                                  const ran_compile_options *options);
 /* Whether an op is a view: its result is its operand's memory under another type. */
 bool ran_op_is_view(const ran_op *op);
 

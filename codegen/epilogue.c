@@ -37,12 +37,35 @@ const ran_tensor *ran_kernel_literal(const ran_op *kernel, size_t operand)
 
 /* ---- Addresses ---------------------------------------------------------------------------------- */
 
-static LLVMValueRef offset_of(hook *h, const ran_dim *const *strides)
+/* Where a coordinate covers axes that are not adjacent in a value's memory, its number is taken
+ * apart again. */
+static LLVMValueRef offset_by_axes(hook *h, const ran_type *type, int coordinate)
+{
+    ran_context *context = h->b->context;
+    LLVMValueRef offset = ran_build_i64(h->b, 0), rest = h->index[coordinate], position;
+    for (int axis = h->space->axes[coordinate].last; axis >= h->space->axes[coordinate].first;
+         axis--) {
+        LLVMValueRef extent =
+            ran_build_dim(h->b, ran_space_axis_extent(context, h->space, axis));
+        position = axis == h->space->axes[coordinate].first ? rest
+                                                            : ran_build_rem(h->b, rest, extent);
+        const ran_dim *stride = ran_space_axis_stride(context, h->space, type, axis);
+        offset = ran_build_add(h->b, offset,
+                               ran_build_mul(h->b, position, ran_build_dim(h->b, stride)));
+        rest = ran_build_div(h->b, rest, extent);
+    }
+    return offset;
+}
+
+static LLVMValueRef offset_of(hook *h, const ran_type *type, const ran_dim *const *strides)
 {
     LLVMValueRef offset = ran_build_i64(h->b, 0);
-    for (int i = 0; i < h->space->rank; i++)
-        offset = ran_build_add(h->b, offset,
-                               ran_build_mul(h->b, h->index[i], ran_build_dim(h->b, strides[i])));
+    for (int i = 0; i < h->space->rank; i++) {
+        LLVMValueRef part =
+            strides[i] ? ran_build_mul(h->b, h->index[i], ran_build_dim(h->b, strides[i]))
+                       : offset_by_axes(h, type, i);
+        offset = ran_build_add(h->b, offset, part);
+    }
     return offset;
 }
 
@@ -81,14 +104,16 @@ static ran_vector load_value(hook *h, const ran_type *type, int64_t position)
 {
     const ran_dim *strides[RAN_SPACE_MAX];
     ran_context *context = h->b->context;
-    if (!ran_space_strides(context, h->space, type, strides))
-        RAN_BUG(context, "%s: operand %lld (%s) has no strides in the space of %s",
+    int last = h->space->rank - 1;
+    if (!ran_space_fits(h->space, type) ||
+        (!ran_space_strides(context, h->space, type, strides) && !strides[last]))
+        RAN_BUG(context, "%s: operand %lld (%s) has no place in the space of %s",
                 ran_op_text(context, h->emission->kernel), (long long)position,
                 ran_type_text(context, type), ran_type_text(context, h->space->type));
     LLVMValueRef pointer =
         ran_build_load_word(h->b, ran_build_pointer_type(h->b), h->io, position);
-    return ran_build_load(h->b, ran_type_elem(type), pointer, offset_of(h, strides),
-                          ran_build_dim(h->b, strides[h->space->rank - 1]),
+    return ran_build_load(h->b, ran_type_elem(type), pointer, offset_of(h, type, strides),
+                          ran_build_dim(h->b, strides[last]),
                           readable_lanes(h, type));
 }
 
@@ -151,7 +176,7 @@ static void store_result(hook *h, size_t result, const ran_value *value)
     RAN_ASSERT(h->b->context, ran_space_strides(h->b->context, h->space, type, strides));
     LLVMValueRef pointer = ran_build_load_word(h->b, ran_build_pointer_type(h->b), h->io,
                                                ran_emission_io_result(h->emission, result));
-    ran_build_store(h->b, vector, pointer, offset_of(h, strides),
+    ran_build_store(h->b, vector, pointer, offset_of(h, type, strides),
                     ran_build_dim(h->b, strides[h->space->rank - 1]), h->lanes);
 }
 

@@ -43,6 +43,9 @@ RAN_MUST_USE ran_status ran_codegen_create(ran_context *context, const ran_targe
                                            RAN_GIVE ran_codegen **out_codegen);
 void ran_codegen_destroy(RAN_TAKE ran_codegen *codegen);
 
+/* CPU and features on a function: every function of a model carries them. */
+void ran_codegen_set_target(ran_codegen *codegen, LLVMValueRef function);
+
 enum { RAN_IO_EXTRA = 2 }; /* status and scratch */
 
 /* Index in io of the first symbol, the status word, the scratch memory. */

@@ -7,16 +7,27 @@ libcodegen_la_SOURCES = \
 	codegen/build/function.c \
 	codegen/build/vector.c \
 	codegen/codegen.h \
+	codegen/compile.c \
+	codegen/driver.c \
 	codegen/elementwise/elementwise.c \
 	codegen/elementwise/elementwise.h \
 	codegen/elementwise/map.h \
 	codegen/emission.c \
 	codegen/epilogue.c \
+	codegen/fuse.c \
 	codegen/generate.h \
+	codegen/jit.c \
 	codegen/kernels.c \
+	codegen/layout.c \
+	codegen/lower.c \
+	codegen/lower.h \
+	codegen/memory_plan.c \
+	codegen/model.h \
+	codegen/select.c \
 	codegen/space.c \
 	codegen/specialize.c \
-	codegen/target.c
+	codegen/target.c \
+	codegen/weights.c
 
 # Kernel bodies: C with vector types. They are not compiled into libcodegen but to bitcode, once for
 # each flavour, embedded, and specialised when a model is compiled. One file a line, sorted.

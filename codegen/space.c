@@ -81,8 +81,7 @@ static const ran_dim *stride_of_axis(ran_context *context, const ran_space *spac
     return stride;
 }
 
-/* Physical extent of an axis of the space. */
-static const ran_dim *axis_extent(ran_context *context, const ran_space *space, int axis)
+const ran_dim *ran_space_axis_extent(ran_context *context, const ran_space *space, int axis)
 {
     ran_layout layout = ran_type_layout(space->type);
     const ran_dim *dim = ran_type_dim(space->type, axis);
@@ -99,7 +98,7 @@ static const ran_dim *stride_of_run(ran_context *context, const ran_space *space
 {
     const ran_dim *stride = NULL, *next = NULL;
     for (int axis = space->axes[coordinate].last; axis >= space->axes[coordinate].first; axis--) {
-        const ran_dim *extent = axis_extent(context, space, axis);
+        const ran_dim *extent = ran_space_axis_extent(context, space, axis);
         if (ran_dim_is(extent, 1))
             continue;
         const ran_dim *here = stride_of_axis(context, space, type, own, axis);
@@ -126,31 +125,37 @@ static const ran_dim *lane_stride(ran_context *context, const ran_space *space,
 }
 
 /* A blocked value fits a space of the same block on the same axis (counted from the end) only. */
-static bool layouts_agree(const ran_space *space, const ran_type *type)
+bool ran_space_fits(const ran_space *space, const ran_type *type)
 {
     ran_layout own = ran_type_layout(type), walked = ran_type_layout(space->type);
     if (!own.block)
         return true;
     int shift = ran_type_rank(space->type) - ran_type_rank(type);
-    return space->blocked && own.block == walked.block && own.axis + shift == walked.axis &&
+    return shift >= 0 && space->blocked && own.block == walked.block && own.axis + shift == walked.axis &&
            ran_type_dim(type, own.axis) == ran_type_dim(space->type, walked.axis);
 }
 
 bool ran_space_strides(ran_context *context, const ran_space *space, const ran_type *type,
                        const ran_dim **out_strides)
 {
-    if (ran_type_rank(type) > ran_type_rank(space->type) || !layouts_agree(space, type))
-        return false;
+    bool complete = true;
     strides own = strides_of_type(context, type);
     for (int i = 0; i < space->rank; i++) {
         out_strides[i] = is_lane(space, i) ? lane_stride(context, space, type, &own)
                                            : stride_of_run(context, space, type, &own, i);
-        if (!out_strides[i])
-            return false;
+        complete = complete && out_strides[i];
     }
-    return true;
+    return complete;
 }
 
+const ran_dim *ran_space_axis_stride(ran_context *context, const ran_space *space,
+                                     const ran_type *type, int axis)
+{
+    strides own = strides_of_type(context, type);
+    return stride_of_axis(context, space, type, &own, axis);
+}
+
+/* Whether every type has one stride a coordinate. */
 static bool all_fit(ran_context *context, const ran_space *space, const ran_type *const *types,
                     size_t count)
 {

@@ -98,9 +98,8 @@ static void remove_attribute(LLVMValueRef function, const char *name)
 }
 
 /* Without min-legal-vector-width the whole register file is legal; with 0, 512 bits are split. */
-static void set_target(LLVMValueRef function, void *data)
+void ran_codegen_set_target(ran_codegen *codegen, LLVMValueRef function)
 {
-    ran_codegen *codegen = data;
     static const char *const stripped[] = {"min-legal-vector-width", "tune-cpu", "frame-pointer",
                                            "stack-protector-buffer-size", "no-trapping-math"};
     for (size_t i = 0; i < sizeof(stripped) / sizeof(*stripped); i++)
@@ -109,6 +108,11 @@ static void set_target(LLVMValueRef function, void *data)
     add_attribute(codegen, function, "target-features", codegen->target.features);
     if (codegen->target.arch == RAN_ARCH_X86_64 && codegen->target.lanes == 16)
         add_attribute(codegen, function, "prefer-vector-width", "512");
+}
+
+static void set_target(LLVMValueRef function, void *data)
+{
+    ran_codegen_set_target(data, function);
 }
 
 static void make_internal(LLVMValueRef function, void *data)

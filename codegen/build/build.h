@@ -46,6 +46,8 @@ LLVMValueRef ran_build_alloca(ran_llvm *b, LLVMTypeRef type, const char *name);
 LLVMValueRef ran_build_add(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef ran_build_zext(ran_llvm *b, LLVMValueRef x); /* to 64 bits */
 LLVMValueRef ran_build_mul(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef ran_build_div(ran_llvm *b, LLVMValueRef x, LLVMValueRef y); /* x, y >= 0 */
+LLVMValueRef ran_build_rem(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef ran_build_dim(ran_llvm *b, const ran_dim *dim);
 LLVMValueRef ran_build_at_least(ran_llvm *b, LLVMValueRef x, int64_t least); /* i1 */
 void ran_build_return(ran_llvm *b); /* of a void function */
@@ -56,6 +58,18 @@ LLVMValueRef ran_build_load_word(ran_llvm *b, LLVMTypeRef type, LLVMValueRef arr
 void ran_build_store_word(ran_llvm *b, LLVMValueRef value, LLVMValueRef array, int64_t index);
 LLVMValueRef ran_build_call(ran_llvm *b, LLVMValueRef function, LLVMValueRef *arguments,
                             unsigned count);
+LLVMValueRef ran_build_call_pointer(ran_llvm *b, LLVMTypeRef type, LLVMValueRef pointer,
+                                    LLVMValueRef *arguments, unsigned count);
+void ran_build_return_value(ran_llvm *b, LLVMValueRef value);
+void ran_build_return_i32(ran_llvm *b, LLVMValueRef value);
+LLVMValueRef ran_build_is_null(ran_llvm *b, LLVMValueRef pointer);
+LLVMValueRef ran_build_or(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef ran_build_not(ran_llvm *b, LLVMValueRef x);
+LLVMValueRef ran_build_load_volatile(ran_llvm *b, LLVMTypeRef type, LLVMValueRef pointer);
+/* The next address that is a multiple of `alignment`. */
+LLVMValueRef ran_build_align_pointer(ran_llvm *b, LLVMValueRef pointer, int64_t alignment);
+/* An address of this process, for code that runs in it only. */
+LLVMValueRef ran_build_host_pointer(ran_llvm *b, const void *pointer);
 /* then/else on a condition: returns the block to continue in after both; see vector.c for a use. */
 typedef void ran_build_arm(ran_llvm *b, void *data, bool condition);
 void ran_build_if(ran_llvm *b, LLVMValueRef condition, ran_build_arm *arm, void *data);

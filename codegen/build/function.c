@@ -93,6 +93,16 @@ LLVMValueRef ran_build_dim(ran_llvm *b, const ran_dim *dim)
                       ran_build_dim(b, ran_dim_rhs(dim)));
 }
 
+LLVMValueRef ran_build_div(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
+{
+    return LLVMBuildUDiv(b->builder, x, y, "");
+}
+
+LLVMValueRef ran_build_rem(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
+{
+    return LLVMBuildURem(b->builder, x, y, "");
+}
+
 LLVMValueRef ran_build_zext(ran_llvm *b, LLVMValueRef x)
 {
     return LLVMBuildZExt(b->builder, x, ran_build_i64_type(b), "");
@@ -148,4 +158,58 @@ void ran_build_if(ran_llvm *b, LLVMValueRef condition, ran_build_arm *arm, void 
     arm(b, data, false);
     LLVMBuildBr(b->builder, done);
     LLVMPositionBuilderAtEnd(b->builder, done);
+}
+
+LLVMValueRef ran_build_call_pointer(ran_llvm *b, LLVMTypeRef type, LLVMValueRef pointer,
+                                    LLVMValueRef *arguments, unsigned count)
+{
+    return LLVMBuildCall2(b->builder, type, pointer, arguments, count, "");
+}
+
+void ran_build_return_value(ran_llvm *b, LLVMValueRef value)
+{
+    LLVMBuildRet(b->builder, value);
+}
+
+void ran_build_return_i32(ran_llvm *b, LLVMValueRef value)
+{
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(b->llvm);
+    LLVMBuildRet(b->builder, LLVMBuildIntCast2(b->builder, value, i32, true, ""));
+}
+
+LLVMValueRef ran_build_is_null(ran_llvm *b, LLVMValueRef pointer)
+{
+    return LLVMBuildIsNull(b->builder, pointer, "");
+}
+
+LLVMValueRef ran_build_or(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
+{
+    return LLVMBuildOr(b->builder, x, y, "");
+}
+
+LLVMValueRef ran_build_not(ran_llvm *b, LLVMValueRef x)
+{
+    return LLVMBuildNot(b->builder, x, "");
+}
+
+LLVMValueRef ran_build_load_volatile(ran_llvm *b, LLVMTypeRef type, LLVMValueRef pointer)
+{
+    LLVMValueRef load = LLVMBuildLoad2(b->builder, type, pointer, "");
+    LLVMSetVolatile(load, true);
+    return load;
+}
+
+LLVMValueRef ran_build_align_pointer(ran_llvm *b, LLVMValueRef pointer, int64_t alignment)
+{
+    LLVMTypeRef i64 = ran_build_i64_type(b);
+    LLVMValueRef address = LLVMBuildPtrToInt(b->builder, pointer, i64, "");
+    LLVMValueRef rest = LLVMBuildAnd(b->builder, LLVMBuildNeg(b->builder, address, ""),
+                                     ran_build_i64(b, alignment - 1), "");
+    return ran_build_offset(b, pointer, rest);
+}
+
+LLVMValueRef ran_build_host_pointer(ran_llvm *b, const void *pointer)
+{
+    return LLVMConstIntToPtr(ran_build_i64(b, (int64_t)(intptr_t)pointer),
+                             ran_build_pointer_type(b));
 }

@@ -1,6 +1,7 @@
 # Public headers, one a line, sorted.
 ranincludedir = $(includedir)/ran
 raninclude_HEADERS = \
+	include/ran/compile.h \
 	include/ran/elem.def \
 	include/ran/elementwise.def \
 	include/ran/ir.h \

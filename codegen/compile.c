@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The steps of compiling a module, in order, and what is known afterwards. */
+#include "codegen/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The largest weights that go into the image when nothing is said. */
+static const uint64_t EMBED_LIMIT = 1ull << 30;
+
+/* ---- Symbolic dimensions -------------------------------------------------------------------------- */
+
+static bool is_known_symbol(const ran_codegen *codegen, const ran_dim *symbol)
+{
+    for (size_t i = 0; i < codegen->symbol_count; i++)
+        if (codegen->symbols[i] == symbol)
+            return true;
+    return false;
+}
+
+/* A symbol is an argument of the model when an input has it as an extent of its own. */
+static void collect_symbols(ran_codegen *codegen, const ran_function *function)
+{
+    ran_region *body = ran_function_body(function);
+    for (size_t i = 0; i < ran_region_argument_count(body); i++) {
+        const ran_type *type = ran_value_type(ran_region_argument(body, i));
+        for (int axis = 0; ran_type_is_tensor(type) && axis < ran_type_rank(type); axis++) {
+            const ran_dim *dim = ran_type_dim(type, axis);
+            if (ran_dim_get_kind(dim) != RAN_DIM_SYMBOL || is_known_symbol(codegen, dim))
+                continue;
+            codegen->symbols = realloc(codegen->symbols,
+                                       (codegen->symbol_count + 1) * sizeof(*codegen->symbols));
+            if (!codegen->symbols)
+                RAN_BUG(codegen->context, "out of memory");
+            codegen->symbols[codegen->symbol_count++] = dim;
+        }
+    }
+}
+
+static const ran_dim *unknown_symbol(const ran_codegen *codegen, const ran_dim *dim)
+{
+    if (ran_dim_is_constant(dim))
+        return NULL;
+    if (ran_dim_get_kind(dim) == RAN_DIM_SYMBOL)
+        return is_known_symbol(codegen, dim) ? NULL : dim;
+    const ran_dim *left = unknown_symbol(codegen, ran_dim_lhs(dim));
+    return left ? left : unknown_symbol(codegen, ran_dim_rhs(dim));
+}
+
+static ran_status check_value(ran_codegen *codegen, const ran_op *op, const ran_value *value)
+{
+    const ran_type *type = ran_value_type(value);
+    const char *text = ran_type_text(codegen->context, type);
+    if (!ran_type_is_tensor(type) || ran_type_rank(type) < 0)
+        return ran_op_error(op, RAN_UNSUPPORTED,
+                            "%s has no native code; ran-run --interpret runs it", text);
+    if (!ran_elem_bits(ran_type_elem(type)) || ran_elem_bits(ran_type_elem(type)) % 8)
+        return ran_op_error(op, RAN_UNSUPPORTED,
+                            "element type of %s has no native code; ran-run --interpret runs it",
+                            text);
+    for (int axis = 0; axis < ran_type_rank(type); axis++)
+        if (unknown_symbol(codegen, ran_type_dim(type, axis)))
+            return ran_op_error(op, RAN_UNSUPPORTED,
+                                "the size of %s depends on data; native code needs it bound "
+                                "(--dim) or ran-run --interpret",
+                                text);
+    return RAN_OK;
+}
+
+/* All that native code can't hold, in one run. */
+static ran_status check_types(ran_codegen *codegen, const ran_function *function)
+{
+    ran_status status = RAN_OK;
+    for (ran_op *op = ran_region_first(ran_function_body(function)); op; op = ran_op_next(op)) {
+        for (size_t i = 0; i < op->result_count; i++) {
+            ran_status one = check_value(codegen, op, ran_op_result(op, i));
+            status = status ? status : one;
+        }
+        if (op->region_count && op->opcode != RAN_OP_KERNEL)
+            status = ran_op_error(op, RAN_UNSUPPORTED,
+                                  "control flow has no native code; ran-run --interpret runs it");
+    }
+    return status;
+}
+
+/* ---- Names ------------------------------------------------------------------------------------------ */
+
+static bool is_identifier_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static bool is_keyword(const char *name)
+{
+    static const char *const words[] = {
+        "auto",     "break",    "case",   "char",   "class",    "const",   "continue", "default",
+        "delete",   "do",       "double", "else",   "enum",     "extern",  "float",    "for",
+        "goto",     "if",       "inline", "int",    "long",     "new",     "operator", "private",
+        "public",   "register", "return", "short",  "signed",   "sizeof",  "static",   "struct",
+        "switch",   "template", "this",   "throw",  "typedef",  "union",   "unsigned", "void",
+        "volatile", "while",    "bool",   "parallel", "workspace", "weights", "slots"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (!strcmp(words[i], name))
+            return true;
+    return false;
+}
+
+const char *ran_identifier(ran_context *context, const char *name)
+{
+    char buffer[256];
+    size_t n = 0;
+    bool prefix = !name || !*name || (*name >= '0' && *name <= '9') || is_keyword(name);
+    n += (size_t)snprintf(buffer, sizeof(buffer), "%s", prefix ? "arg_" : "");
+    for (const char *p = name ? name : ""; *p && n + 1 < sizeof(buffer); p++)
+        buffer[n++] = is_identifier_char(*p) ? *p : '_';
+    return ran_intern_n(context, buffer, n);
+}
+
+static const char *raw_name(const ran_compiled *model, size_t index)
+{
+    ran_region *body = ran_function_body(model->function);
+    size_t inputs = ran_region_argument_count(body);
+    return index < inputs ? ran_value_name(ran_region_argument(body, index))
+                          : ran_function_output_name(model->function, index - inputs);
+}
+
+/* Two names may become one identifier: the later ones get their number. */
+static const char *unique_identifier(const ran_compiled *model, size_t index)
+{
+    const char *name = ran_identifier(model->context, raw_name(model, index));
+    for (size_t i = 0; i < index; i++)
+        if (ran_identifier(model->context, raw_name(model, i)) == name)
+            return ran_intern_printf(model->context, "%s_%zu", name, index);
+    return name;
+}
+
+const char *ran_input_identifier(const ran_compiled *model, size_t index)
+{
+    return unique_identifier(model, index);
+}
+
+const char *ran_output_identifier(const ran_compiled *model, size_t index)
+{
+    return unique_identifier(
+        model, ran_region_argument_count(ran_function_body(model->function)) + index);
+}
+
+/* ---- Steps ---------------------------------------------------------------------------------------------- */
+
+static size_t count_kernels(const ran_function *function)
+{
+    size_t count = 0;
+    for (ran_op *op = ran_region_first(ran_function_body(function)); op; op = ran_op_next(op))
+        count += op->opcode == RAN_OP_KERNEL;
+    return count;
+}
+
+static ran_status find_entry(ran_compiled *model)
+{
+    const char *entry = model->options.entry;
+    model->function = entry ? ran_module_find_function(model->module, entry)
+                            : ran_module_first_function(model->module);
+    if (!model->function)
+        return ran_error(model->context, RAN_INVALID, "the module has no function%s%s",
+                         entry ? " " : "", entry ? entry : "");
+    return RAN_OK;
+}
+
+static ran_status lower_and_plan(ran_compiled *model)
+{
+    collect_symbols(model->codegen, model->function);
+    ran_status status = check_types(model->codegen, model->function);
+    if (!status)
+        status = ran_lower(model->function, &model->codegen->target, &model->options);
+    if (!status)
+        status = ran_memory_plan_create(model->function, &model->plan);
+    if (status)
+        return status;
+    uint64_t weights = ran_memory_plan_weights_size(model->plan);
+    model->weights_embedded =
+        model->options.weights == RAN_WEIGHTS_EMBED ||
+        (model->options.weights == RAN_WEIGHTS_AUTO && weights <= EMBED_LIMIT);
+    model->kernels = calloc(count_kernels(model->function) + 1, sizeof(*model->kernels));
+    return ran_driver_build(model);
+}
+
+ran_status ran_compile(ran_module *module, const ran_compile_options *options,
+                       ran_compiled **out_compiled)
+{
+    ran_context *context = ran_module_context(module);
+    ran_target target;
+    ran_status status = ran_target_find(context, options->target ? options->target : "native",
+                                        options->cpu, options->features, &target);
+    if (status)
+        return status;
+    ran_compiled *model = calloc(1, sizeof(*model));
+    if (!model)
+        return ran_error(context, RAN_INVALID, "out of memory");
+    model->context = context;
+    model->module = module;
+    model->options = *options;
+    model->prefix = ran_identifier(context, options->prefix ? options->prefix : "model");
+    status = find_entry(model);
+    if (!status)
+        status = ran_codegen_create(context, &target, &model->codegen);
+    if (!status)
+        status = lower_and_plan(model);
+    if (status)
+        ran_compiled_destroy(model);
+    else
+        *out_compiled = model;
+    return status;
+}
+
+void ran_compiled_destroy(ran_compiled *model)
+{
+    if (!model)
+        return;
+    ran_jit_destroy(model);
+    if (model->llvm)
+        LLVMDisposeModule(model->llvm);
+    ran_codegen_destroy(model->codegen);
+    ran_memory_plan_destroy(model->plan);
+    free(model->kernels);
+    free(model);
+}
+
+/* ---- What is known afterwards ------------------------------------------------------------------------------ */
+
+static int64_t constant_or_unknown(const ran_dim *dim)
+{
+    return ran_dim_is_constant(dim) ? ran_dim_value(dim) : -1;
+}
+
+int64_t ran_compiled_workspace(const ran_compiled *model)
+{
+    return constant_or_unknown(ran_memory_plan_workspace(model->plan));
+}
+
+int64_t ran_compiled_live_peak(const ran_compiled *model)
+{
+    return constant_or_unknown(ran_memory_plan_live_peak(model->plan));
+}
+
+uint64_t ran_compiled_weights_size(const ran_compiled *model)
+{
+    return ran_memory_plan_weights_size(model->plan);
+}
+
+void ran_compiled_memory_report(const ran_compiled *model, FILE *stream)
+{
+    ran_memory_plan_report(model->plan, stream);
+}
+
+size_t ran_compiled_kernel_count(const ran_compiled *model)
+{
+    return model->kernel_count;
+}
+
+const char *ran_compiled_kernel_node(const ran_compiled *model, size_t index)
+{
+    const char *name = ran_location_name(ran_op_location(model->kernels[index]));
+    return name ? name : "";
+}
+
+const char *ran_compiled_kernel_schedule(const ran_compiled *model, size_t index)
+{
+    return ran_op_string(model->kernels[index], "schedule");
+}

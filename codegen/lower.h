@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the lowering steps share. */
+#ifndef CODEGEN_LOWER_H
+#define CODEGEN_LOWER_H
+
+#include "codegen/codegen.h"
+
+/* The same data under another static shape. */
+ran_value *ran_constant_reshaped(ran_module *module, const ran_value *constant,
+                                 const ran_type *type);
+/* A reshape op, or a reshaped constant. */
+ran_value *ran_reshape_to(ran_builder *builder, ran_value *value, int rank, const int64_t *dims);
+/* The value whose memory a view shows. */
+const ran_value *ran_view_root(const ran_value *value);
+
+void ran_expand_bias(ran_function *function);
+void ran_copy_outputs(ran_function *function);
+
+#endif

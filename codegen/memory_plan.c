@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The static memory plan.
+ *
+ * Every value has a root: the buffer whose memory it shows (views share their operand's). Inputs,
+ * outputs and constants have memory of their own; the other buffers are placed in the workspace,
+ * the largest first, each at the gap that fits best among those that live at the same time.
+ * A kernel's result takes over an operand's buffer where the operand dies there, has the same type
+ * and is read only by elementwise ops behind the anchor (so at the place that is stored next).
+ *
+ * Sizes may be symbolic: a size is a constant times a product of symbolic factors; buffers with the
+ * same factors form a class that is planned in its own units, and the classes lie one after the
+ * other.
+ */
+#include "codegen/lower.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+typedef struct buffer {
+    const ran_value *root;
+    ran_place place;
+    int64_t units;          /* constant factor of the size, in bytes, aligned */
+    const ran_dim *factors; /* symbolic factor */
+    size_t first, last;     /* positions of ops */
+    int64_t offset;         /* in units of its class */
+    size_t owner;           /* the buffer whose memory this one takes over; itself otherwise */
+} buffer;
+
+struct ran_memory_plan {
+    ran_context *context;
+    const ran_function *function;
+    buffer *buffers;
+    size_t count, capacity;
+    size_t *constants; /* buffers in the order of their offsets */
+    size_t constant_count;
+    uint64_t weights_size;
+    const ran_dim *workspace, *live_peak;
+};
+
+/* ---- Sizes ----------------------------------------------------------------------------------------- */
+
+static void split_factors(ran_context *context, const ran_dim *dim, int64_t *constant,
+                          const ran_dim **factors)
+{
+    if (ran_dim_is_constant(dim)) {
+        *constant *= ran_dim_value(dim);
+    } else if (ran_dim_get_kind(dim) == RAN_DIM_MUL) {
+        split_factors(context, ran_dim_lhs(dim), constant, factors);
+        split_factors(context, ran_dim_rhs(dim), constant, factors);
+    } else {
+        *factors = ran_dim_binary(context, RAN_DIM_MUL, *factors, dim);
+    }
+}
+
+static int64_t align(int64_t bytes)
+{
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static void set_size(ran_context *context, buffer *b)
+{
+    const ran_type *type = ran_value_type(b->root);
+    ran_layout layout = ran_type_layout(type);
+    b->units = 1;
+    b->factors = ran_dim_constant(context, 1);
+    for (int i = 0; i < ran_type_rank(type); i++) {
+        const ran_dim *dim = ran_type_dim(type, i);
+        if (layout.block && i == layout.axis)
+            dim = ran_dim_binary(context, RAN_DIM_MUL, ran_dim_constant(context, layout.block),
+                                 ran_dim_binary(context, RAN_DIM_CEILDIV, dim,
+                                                ran_dim_constant(context, layout.block)));
+        split_factors(context, dim, &b->units, &b->factors);
+    }
+    b->units = align((int64_t)ran_elem_bytes(ran_type_elem(type), b->units));
+}
+
+/* ---- Buffers ----------------------------------------------------------------------------------------- */
+
+static int compare_roots(const void *a, const void *b)
+{
+    const buffer *x = a, *y = b;
+    return x->root < y->root ? -1 : x->root > y->root;
+}
+
+static buffer *find(const ran_memory_plan *plan, const ran_value *value)
+{
+    buffer key = {.root = ran_view_root(value)};
+    return bsearch(&key, plan->buffers, plan->count, sizeof(key), compare_roots);
+}
+
+static void add_buffer(ran_memory_plan *plan, const ran_value *root, ran_place place, size_t first)
+{
+    if (plan->count == plan->capacity) {
+        plan->capacity = plan->capacity ? plan->capacity * 2 : 64;
+        plan->buffers = realloc(plan->buffers, plan->capacity * sizeof(*plan->buffers));
+        if (!plan->buffers)
+            RAN_BUG(plan->context, "out of memory");
+    }
+    buffer *b = &plan->buffers[plan->count++];
+    *b = (buffer){.root = root, .place = place, .first = first, .last = first};
+    set_size(plan->context, b);
+}
+
+static void add_constants(ran_memory_plan *plan, const ran_op *op)
+{
+    for (size_t i = 0; i < op->operand_count; i++) {
+        const ran_value *value = ran_op_operand(op, i);
+        if (value && ran_value_constant(value) && !ran_op_is_view(op))
+            add_buffer(plan, value, (ran_place){.kind = RAN_PLACE_CONSTANT}, 0);
+    }
+}
+
+static void collect(ran_memory_plan *plan)
+{
+    ran_region *body = ran_function_body(plan->function);
+    for (size_t i = 0; i < ran_region_argument_count(body); i++)
+        add_buffer(plan, ran_region_argument(body, i),
+                   (ran_place){.kind = RAN_PLACE_INPUT, .index = i}, 0);
+    size_t position = 1;
+    for (ran_op *op = ran_region_first(body); op; op = ran_op_next(op), position++) {
+        add_constants(plan, op);
+        for (size_t i = 0; i < op->result_count && !ran_op_is_view(op); i++)
+            add_buffer(plan, ran_op_result(op, i), (ran_place){.kind = RAN_PLACE_WORKSPACE},
+                       position);
+    }
+    qsort(plan->buffers, plan->count, sizeof(*plan->buffers), compare_roots);
+    size_t kept = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        if (!kept || plan->buffers[kept - 1].root != plan->buffers[i].root)
+            plan->buffers[kept++] = plan->buffers[i];
+    plan->count = kept;
+    for (size_t i = 0; i < plan->count; i++)
+        plan->buffers[i].owner = i;
+}
+
+static void find_live_ranges(ran_memory_plan *plan)
+{
+    size_t position = 1;
+    ran_region *body = ran_function_body(plan->function);
+    for (ran_op *op = ran_region_first(body); op; op = ran_op_next(op), position++)
+        RAN_FOR_OPERANDS(op, i, value) {
+            buffer *b = ran_op_is_view(op) ? NULL : find(plan, value);
+            if (b && position > b->last)
+                b->last = position;
+        }
+    const ran_op *ret = ran_region_terminator(body);
+    for (size_t i = 0; i < ret->operand_count; i++) {
+        buffer *b = find(plan, ran_op_operand(ret, i));
+        RAN_ASSERT(plan->context, b && b->place.kind == RAN_PLACE_WORKSPACE);
+        b->place = (ran_place){.kind = RAN_PLACE_OUTPUT, .index = i};
+    }
+}
+
+/* ---- In place -------------------------------------------------------------------------------------------- */
+
+/* Whether the anchor needs the value, directly or through its prologue. */
+static bool reaches_anchor(const ran_value *argument, const ran_op *anchor)
+{
+    for (const ran_use *use = ran_value_first_use(argument); use; use = ran_use_next(use)) {
+        const ran_op *op = ran_use_op(use);
+        if (op == anchor)
+            return true;
+        if (anchor && ran_op_is_before(op, anchor) && op->result_count &&
+            reaches_anchor(ran_op_result(op, 0), anchor))
+            return true;
+    }
+    return false;
+}
+
+/* Every operand in the buffer must be read exactly where the result is stored. */
+static bool is_safe(const ran_memory_plan *plan, const ran_op *kernel, const buffer *b)
+{
+    const ran_op *anchor = ran_kernel_anchor(kernel);
+    const ran_type *result = ran_value_type(ran_op_result(kernel, 0));
+    for (size_t i = 0; i < kernel->operand_count; i++) {
+        const ran_value *value = ran_op_operand(kernel, i);
+        if (find(plan, value) != b)
+            continue;
+        const ran_value *argument = ran_region_argument(ran_op_region(kernel, 0), i);
+        if (ran_value_type(value) != result || reaches_anchor(argument, anchor))
+            return false;
+    }
+    return true;
+}
+
+static void take_over(ran_memory_plan *plan, const ran_op *kernel, size_t position)
+{
+    buffer *result = find(plan, ran_op_result(kernel, 0));
+    if (kernel->result_count != 1 || result->place.kind != RAN_PLACE_WORKSPACE)
+        return;
+    for (size_t i = 0; i < kernel->operand_count; i++) {
+        buffer *b = find(plan, ran_op_operand(kernel, i));
+        size_t owner = b ? plan->buffers[b - plan->buffers].owner : 0;
+        if (!b || b->place.kind != RAN_PLACE_WORKSPACE || b->last != position ||
+            b->units != result->units || b->factors != result->factors ||
+            !is_safe(plan, kernel, b))
+            continue;
+        result->owner = owner;
+        if (plan->buffers[owner].last < result->last)
+            plan->buffers[owner].last = result->last;
+        return;
+    }
+}
+
+static void share_in_place(ran_memory_plan *plan)
+{
+    size_t position = 1;
+    for (ran_op *op = ran_region_first(ran_function_body(plan->function)); op;
+         op = ran_op_next(op), position++)
+        if (op->opcode == RAN_OP_KERNEL)
+            take_over(plan, op, position);
+}
+
+/* ---- Placement ---------------------------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b)
+{
+    const buffer *x = *(buffer *const *)a, *y = *(buffer *const *)b;
+    if (x->units != y->units)
+        return x->units > y->units ? -1 : 1;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static bool overlaps(const buffer *a, const buffer *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const buffer *x = *(buffer *const *)a, *y = *(buffer *const *)b;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* The smallest gap that takes it between the neighbours in time, or behind them all. */
+static int64_t best_gap(buffer **neighbours, size_t count, int64_t size)
+{
+    int64_t end = 0, best = -1, best_size = INT64_MAX;
+    qsort(neighbours, count, sizeof(*neighbours), by_offset);
+    for (size_t i = 0; i < count; i++) {
+        int64_t gap = neighbours[i]->offset - end;
+        if (gap >= size && gap < best_size) {
+            best = end;
+            best_size = gap;
+        }
+        int64_t stop = neighbours[i]->offset + neighbours[i]->units;
+        end = stop > end ? stop : end;
+    }
+    return best >= 0 ? best : end;
+}
+
+static int64_t place_class(buffer **members, size_t count)
+{
+    int64_t total = 0;
+    buffer **neighbours = malloc((count + 1) * sizeof(*neighbours));
+    qsort(members, count, sizeof(*members), by_size);
+    for (size_t i = 0; i < count; i++) {
+        size_t n = 0;
+        for (size_t j = 0; j < i; j++)
+            if (overlaps(members[i], members[j]))
+                neighbours[n++] = members[j];
+        members[i]->offset = best_gap(neighbours, n, members[i]->units);
+        int64_t end = members[i]->offset + members[i]->units;
+        total = end > total ? end : total;
+    }
+    free(neighbours);
+    return total;
+}
+
+static bool needs_workspace(const ran_memory_plan *plan, size_t i)
+{
+    return plan->buffers[i].place.kind == RAN_PLACE_WORKSPACE && plan->buffers[i].owner == i;
+}
+
+/* Members of the class of `factors` that own memory. */
+static size_t class_members(ran_memory_plan *plan, const ran_dim *factors, buffer **members)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        if (needs_workspace(plan, i) && plan->buffers[i].factors == factors)
+            members[count++] = &plan->buffers[i];
+    return count;
+}
+
+static int64_t live_at_once(buffer **members, size_t count)
+{
+    int64_t peak = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t sum = 0;
+        for (size_t j = 0; j < count; j++)
+            if (members[j]->first <= members[i]->first && members[i]->first <= members[j]->last)
+                sum += members[j]->units;
+        peak = sum > peak ? sum : peak;
+    }
+    return peak;
+}
+
+static const ran_dim *add_units(ran_context *context, const ran_dim *sum, const ran_dim *factors,
+                                int64_t units)
+{
+    const ran_dim *bytes =
+        ran_dim_binary(context, RAN_DIM_MUL, factors, ran_dim_constant(context, units));
+    return ran_dim_binary(context, RAN_DIM_ADD, sum, bytes);
+}
+
+static void place_workspace(ran_memory_plan *plan)
+{
+    ran_context *context = plan->context;
+    buffer **members = malloc((plan->count + 1) * sizeof(*members));
+    plan->workspace = plan->live_peak = ran_dim_constant(context, 0);
+    for (size_t i = 0; i < plan->count; i++) {
+        buffer *first = &plan->buffers[i];
+        if (!needs_workspace(plan, i) || first->place.offset)
+            continue;
+        size_t count = class_members(plan, first->factors, members);
+        plan->live_peak = add_units(context, plan->live_peak, first->factors,
+                                    live_at_once(members, count));
+        int64_t total = place_class(members, count);
+        for (size_t j = 0; j < count; j++)
+            members[j]->place.offset =
+                add_units(context, plan->workspace, members[j]->factors, members[j]->offset);
+        plan->workspace = add_units(context, plan->workspace, first->factors, total);
+    }
+    free(members);
+}
+
+static void inherit_places(ran_memory_plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->buffers[i].owner != i)
+            plan->buffers[i].place = plan->buffers[plan->buffers[i].owner].place;
+}
+
+/* ---- Constants -------------------------------------------------------------------------------------------------- */
+
+static bool same_constant(const buffer *a, const buffer *b)
+{
+    return ran_value_type(a->root) == ran_value_type(b->root) &&
+           ran_tensor_hash(ran_value_constant(a->root)) ==
+               ran_tensor_hash(ran_value_constant(b->root)) &&
+           !memcmp(ran_tensor_data(ran_value_constant(a->root)),
+                   ran_tensor_data(ran_value_constant(b->root)),
+                   ran_tensor_bytes(ran_value_constant(a->root)));
+}
+
+static const ran_place *equal_constant(const ran_memory_plan *plan, const buffer *b)
+{
+    for (size_t i = 0; i < plan->constant_count; i++)
+        if (same_constant(&plan->buffers[plan->constants[i]], b))
+            return &plan->buffers[plan->constants[i]].place;
+    return NULL;
+}
+
+/* In the module's order, so that the object does not depend on addresses. */
+static void place_constants(ran_memory_plan *plan)
+{
+    plan->constants = malloc((plan->count + 1) * sizeof(*plan->constants));
+    ran_module *module = ran_function_module(plan->function);
+    for (ran_value *v = ran_module_first_constant(module); v; v = ran_constant_next(v)) {
+        buffer *b = find(plan, v);
+        if (!b || b->place.offset)
+            continue;
+        const ran_place *equal = equal_constant(plan, b);
+        if (equal) {
+            b->place = *equal;
+            continue;
+        }
+        b->place.offset = ran_dim_constant(plan->context, (int64_t)plan->weights_size);
+        plan->weights_size += (uint64_t)align(ran_type_storage_bytes(ran_value_type(v)));
+        plan->constants[plan->constant_count++] = (size_t)(b - plan->buffers);
+    }
+}
+
+/* ---- The plan --------------------------------------------------------------------------------------------------- */
+
+ran_status ran_memory_plan_create(const ran_function *function, ran_memory_plan **out_plan)
+{
+    ran_context *context = ran_module_context(ran_function_module(function));
+    ran_memory_plan *plan = calloc(1, sizeof(*plan));
+    if (!plan)
+        return ran_error(context, RAN_INVALID, "out of memory");
+    plan->context = context;
+    plan->function = function;
+    collect(plan);
+    find_live_ranges(plan);
+    share_in_place(plan);
+    place_workspace(plan);
+    inherit_places(plan);
+    place_constants(plan);
+    *out_plan = plan;
+    return RAN_OK;
+}
+
+void ran_memory_plan_destroy(ran_memory_plan *plan)
+{
+    if (!plan)
+        return;
+    free(plan->buffers);
+    free(plan->constants);
+    free(plan);
+}
+
+ran_place ran_memory_plan_place(const ran_memory_plan *plan, const ran_value *value)
+{
+    const buffer *b = find(plan, value);
+    RAN_ASSERT(plan->context, b);
+    return b->place;
+}
+
+const ran_dim *ran_memory_plan_workspace(const ran_memory_plan *plan)
+{
+    return plan->workspace;
+}
+
+const ran_dim *ran_memory_plan_live_peak(const ran_memory_plan *plan)
+{
+    return plan->live_peak;
+}
+
+size_t ran_memory_plan_constant_count(const ran_memory_plan *plan)
+{
+    return plan->constant_count;
+}
+
+const ran_value *ran_memory_plan_constant(const ran_memory_plan *plan, size_t index)
+{
+    return plan->buffers[plan->constants[index]].root;
+}
+
+uint64_t ran_memory_plan_weights_size(const ran_memory_plan *plan)
+{
+    return plan->weights_size;
+}
+
+static void report_buffer(const ran_memory_plan *plan, const buffer *b, FILE *stream)
+{
+    const ran_op *op = ran_value_op(b->root);
+    const char *name = op ? ran_location_name(ran_op_location(op)) : ran_value_name(b->root);
+    fprintf(stream, "%12s %14s  %5zu-%-5zu %s%s %s\n",
+            ran_dim_text(plan->context, b->place.offset),
+            ran_dim_text(plan->context,
+                         add_units(plan->context, ran_dim_constant(plan->context, 0), b->factors,
+                                   b->units)),
+            b->first, b->last, plan->buffers[b->owner].root == b->root ? "" : "(in place) ",
+            name ? name : "", ran_type_text(plan->context, ran_value_type(b->root)));
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const buffer *x = *(const buffer *const *)a, *y = *(const buffer *const *)b;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+void ran_memory_plan_report(const ran_memory_plan *plan, FILE *stream)
+{
+    const buffer **order = malloc((plan->count + 1) * sizeof(*order));
+    size_t count = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->buffers[i].place.kind == RAN_PLACE_WORKSPACE)
+            order[count++] = &plan->buffers[i];
+    qsort(order, count, sizeof(*order), by_first);
+    fprintf(stream, "%12s %14s  %11s tensor\n", "offset", "bytes", "live");
+    for (size_t i = 0; i < count; i++)
+        report_buffer(plan, order[i], stream);
+    fprintf(stream, "workspace %s bytes, largest sum of live tensors %s, weights %llu\n",
+            ran_dim_text(plan->context, plan->workspace),
+            ran_dim_text(plan->context, plan->live_peak),
+            (unsigned long long)plan->weights_size);
+    free(order);
+}

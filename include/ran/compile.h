@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Native code from a module: compile once, then write files or run it in this process. */
+#ifndef RAN_COMPILE_H
+#define RAN_COMPILE_H
+
+#include <ran/ir.h>
+#include <ran/rt.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ran_weights_mode {
+    RAN_WEIGHTS_AUTO,  /* embedded up to 1 GiB, else a file */
+    RAN_WEIGHTS_EMBED,
+    RAN_WEIGHTS_FILE,  /* model_run takes their address */
+} ran_weights_mode;
+
+typedef struct ran_compile_options {
+    const char *target;   /* --target; NULL: native */
+    const char *cpu;      /* -mcpu; NULL: the target's */
+    const char *features; /* -mattr; NULL: none beyond the target's */
+    const char *prefix;   /* of the symbols; NULL: "model" */
+    const char *entry;    /* the function to compile; NULL: the first */
+    ran_weights_mode weights;
+    /* Called with data and the kernel's number before each kernel, and with the count of kernels at
+     * the end. In-process runs only. */
+    void (*profile)(void *data, size_t kernel);
+    void *profile_data;
+    /* Called with the module after each lowering step ("layout", "fuse", ...); may be NULL. */
+    void (*observe)(void *data, const char *step, const ran_module *module);
+    void *observe_data;
+} ran_compile_options;
+
+typedef enum ran_emit_kind {
+    RAN_EMIT_OBJECT,
+    RAN_EMIT_LIBRARY, /* static library, and its header beside it */
+    RAN_EMIT_SHARED,  /* shared library, and its header beside it */
+    RAN_EMIT_ASSEMBLY,
+    RAN_EMIT_LLVM_IR,
+    RAN_EMIT_LLVM_BITCODE,
+    RAN_EMIT_HEADER,
+    RAN_EMIT_EXECUTABLE,
+} ran_emit_kind;
+
+typedef struct ran_compiled ran_compiled;
+
+/* Lowers `module` in place (layouts, kernels) and generates code. Everything that has no kernel is
+ * reported in one run: RAN_UNSUPPORTED. The module must outlive the result (its constants are
+ * the weights). */
+RAN_MUST_USE ran_status ran_compile(ran_module *module, const ran_compile_options *options,
+                                    RAN_GIVE ran_compiled **out_compiled);
+void ran_compiled_destroy(RAN_TAKE ran_compiled *compiled);
+
+/* Writes beside the path and renames. */
+RAN_MUST_USE ran_status ran_compiled_emit(ran_compiled *compiled, ran_emit_kind kind,
+                                          const char *path);
+
+/* What is known after compiling. Bytes; -1 when it depends on a symbolic dimension. */
+int64_t ran_compiled_workspace(const ran_compiled *compiled);
+int64_t ran_compiled_live_peak(const ran_compiled *compiled);
+uint64_t ran_compiled_weights_size(const ran_compiled *compiled);
+void ran_compiled_memory_report(const ran_compiled *compiled, FILE *stream);
+/* The kernels in the order in which they run. */
+size_t ran_compiled_kernel_count(const ran_compiled *compiled);
+const char *ran_compiled_kernel_node(const ran_compiled *compiled, size_t index);     /* location */
+const char *ran_compiled_kernel_schedule(const ran_compiled *compiled, size_t index);
+
+/* Loads the code into this process (native targets only). The description's `run` takes
+ * `*out_weights` as its last argument. Both live as long as `compiled`. */
+RAN_MUST_USE ran_status ran_compiled_load(ran_compiled *compiled,
+                                          const struct ran_model_desc **out_desc,
+                                          const void **out_weights);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
