@@ -38,7 +38,8 @@ static void *allocate(size_t count, size_t size)
     return memory;
 }
 
-/* The pieces between commas, without blanks around them; empty text has none. */
+/* The pieces between commas, without blanks around them; empty text has none. What the pieces
+ * point into lives as long as the table. */
 static size_t split_list(const char *text, char ***out_items)
 {
     size_t count = 0;
@@ -53,6 +54,8 @@ static size_t split_list(const char *text, char ***out_items)
         if (*piece)
             items[count++] = piece;
     }
+    if (!count)
+        free(copy);
     *out_items = items;
     return count;
 }

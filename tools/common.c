@@ -100,7 +100,8 @@ static void add_argument(struct words *words, char *argument, int *files)
 
 static void expand_files(int *argc, char ***argv)
 {
-    struct words words = {0};
+    /* Static, for what main still holds when it calls exit is no leak. */
+    static struct words words;
     int files = 0;
     words_add(&words, (*argv)[0]);
     for (int i = 1; i < *argc; i++)
