@@ -18,7 +18,9 @@ libir_la_SOURCES = \
 	ir/op_def.c \
 	ir/ops/cast.c \
 	ir/ops/compute.c \
+	ir/ops/control.c \
 	ir/ops/conv.c \
+	ir/ops/detect.c \
 	ir/ops/dropout.c \
 	ir/ops/einsum.c \
 	ir/ops/elementwise.c \
@@ -32,13 +34,17 @@ libir_la_SOURCES = \
 	ir/ops/order.c \
 	ir/ops/pool.c \
 	ir/ops/quantize.c \
+	ir/ops/rearrange.c \
 	ir/ops/recurrent.c \
 	ir/ops/reduce.c \
 	ir/ops/resize.c \
+	ir/ops/sample.c \
 	ir/ops/scatter.c \
 	ir/ops/shape.c \
+	ir/ops/signal.c \
 	ir/ops/slice.c \
 	ir/ops/softmax.c \
+	ir/ops/unique.c \
 	ir/ops/values.c \
 	ir/ops/walk.c \
 	ir/ops/window.c \

@@ -296,8 +296,12 @@ double ran_tensor_get_f64(const ran_tensor *tensor, int64_t index)
 
 int64_t ran_tensor_get_i64(const ran_tensor *tensor, int64_t index)
 {
-    if (tensor->elem == RAN_ELEM_STRING)
-        return strtoll(ran_tensor_string(tensor, index), NULL, 10);
+    if (tensor->elem == RAN_ELEM_STRING) {
+        char *end;
+        long long value = strtoll(ran_tensor_string(tensor, index), &end, 10);
+        double number = ran_tensor_get_f64(tensor, index);
+        return *end ? ran_elem_load_i64(RAN_ELEM_F64, &number, 0) : value;
+    }
     return ran_elem_load_i64(tensor->elem, tensor->data, index);
 }
 

@@ -6,6 +6,8 @@
 UNIT_TESTS = \
 	tests/unit/bitcode \
 	tests/unit/ir_core \
+	tests/unit/ir_dim \
+	tests/unit/ir_tensor \
 	tests/unit/tensor_file
 
 LDADD = libran-search.la libran.la $(CHECK_LIBS) -lm

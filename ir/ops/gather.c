@@ -237,8 +237,7 @@ static const ran_dim *one_hot_depth(ran_infer *infer)
     const ran_dim *const *elements = ran_infer_elements(infer, 1, &count);
     if (elements && count == 1)
         return elements[0];
-    const ran_value *value = infer->op->operands[1].value;
-    const ran_tensor *tensor = value ? ran_value_constant(value) : NULL;
+    const ran_tensor *tensor = infer->tensors[1];
     return tensor && ran_tensor_numel(tensor) == 1
                ? ran_dim_constant(infer->context, ran_tensor_get_i64(tensor, 0))
                : ran_dim_fresh(infer->context);

@@ -48,20 +48,12 @@ static bool count_steps(const ran_tensor *const *operands, int64_t *out_count)
     return true;
 }
 
-/* Floats have no known elements, but constants have a tensor. */
-static const ran_tensor *constant_operand(const ran_infer *infer, size_t index)
-{
-    const ran_op *op = infer->op;
-    const ran_value *value = index < op->operand_count ? op->operands[index].value : NULL;
-    return value ? ran_value_constant(value) : NULL;
-}
-
 static const ran_dim *infer_float_count(ran_infer *infer)
 {
     const ran_tensor *operands[3];
     int64_t count;
     for (size_t i = 0; i < 3; i++) {
-        operands[i] = constant_operand(infer, i);
+        operands[i] = infer->tensors[i]; /* floats have no known elements */
         if (!operands[i] || ran_tensor_numel(operands[i]) != 1)
             return ran_dim_fresh(infer->context);
     }

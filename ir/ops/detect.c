@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What detection networks need: boxes that don't overlap, and pooling over boxes. */
+#include "ir/ops/ops.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- non_max_suppression --------------------------------------------------------------------------- */
+
+static ran_status infer_non_max_suppression(ran_infer *infer)
+{
+    ran_context *context = infer->context;
+    ran_status status = ran_infer_check_rank(infer, 0, "boxes", 3);
+    if (status == RAN_OK)
+        status = ran_infer_check_rank(infer, 1, "scores", 3);
+    const ran_dim *boxes[RAN_MAX_RANK], *scores[RAN_MAX_RANK];
+    if (status == RAN_OK && ran_infer_dims(infer, 0, boxes) == 3 &&
+        ran_infer_dims(infer, 1, scores) == 3) {
+        const ran_dim *four = ran_dim_constant(context, 4);
+        status = ran_infer_check_equal_dims(infer, "coordinates of a box", boxes[2], four);
+        if (status == RAN_OK)
+            status = ran_infer_check_equal_dims(infer, "batches", boxes[0], scores[0]);
+        if (status == RAN_OK)
+            status = ran_infer_check_equal_dims(infer, "boxes and scores", boxes[1], scores[2]);
+    }
+    if (status != RAN_OK)
+        return status;
+    return ran_infer_result(
+        infer, 0, RAN_ELEM_I64, 2,
+        (const ran_dim *[]){ran_dim_fresh(context), ran_dim_constant(context, 3)});
+}
+
+typedef struct box {
+    double low_y, low_x, high_y, high_x, area;
+} box;
+
+static box load_box(const ran_tensor *boxes, int64_t n, bool is_center)
+{
+    double v[4];
+    for (int i = 0; i < 4; i++)
+        v[i] = ran_tensor_get_f64(boxes, 4 * n + i);
+    box b;
+    if (is_center) /* x, y, width, height */
+        b = (box){v[1] - v[3] / 2, v[0] - v[2] / 2, v[1] + v[3] / 2, v[0] + v[2] / 2, 0};
+    else /* two corners in any order: y, x, y, x */
+        b = (box){fmin(v[0], v[2]), fmin(v[1], v[3]), fmax(v[0], v[2]), fmax(v[1], v[3]), 0};
+    b.area = (b.high_y - b.low_y) * (b.high_x - b.low_x);
+    return b;
+}
+
+/* Intersection over union. */
+static double overlap(const box *a, const box *b)
+{
+    double height = fmin(a->high_y, b->high_y) - fmax(a->low_y, b->low_y);
+    double width = fmin(a->high_x, b->high_x) - fmax(a->low_x, b->low_x);
+    if (height <= 0 || width <= 0 || a->area <= 0 || b->area <= 0)
+        return 0;
+    return height * width / (a->area + b->area - height * width);
+}
+
+typedef struct suppression {
+    const ran_tensor *boxes, *scores;
+    int64_t box_count, limit;
+    double iou_threshold, score_threshold;
+    bool is_center;
+    bool *used;      /* taken or suppressed, of the class at hand */
+    int64_t *chosen; /* triples */
+    int64_t count, capacity;
+    ran_arena *arena;
+} suppression;
+
+static void append_choice(suppression *s, int64_t batch, int64_t class, int64_t n)
+{
+    if (s->count == s->capacity) {
+        int64_t *larger = RAN_ARENA_ARRAY(s->arena, int64_t, (size_t)(s->capacity * 2 + 16) * 3);
+        if (s->count)
+            memcpy(larger, s->chosen, (size_t)s->count * 3 * sizeof *larger);
+        s->chosen = larger;
+        s->capacity = s->capacity * 2 + 16;
+    }
+    memcpy(s->chosen + 3 * s->count++, (int64_t[]){batch, class, n}, 3 * sizeof *s->chosen);
+}
+
+/* The best of the boxes that are left; the first one among equals. -1 when none is. */
+static int64_t best_box(const suppression *s, int64_t first_score)
+{
+    int64_t best = -1;
+    double best_score = 0;
+    for (int64_t n = 0; n < s->box_count; n++) {
+        double score = ran_tensor_get_f64(s->scores, first_score + n);
+        if (s->used[n] || !(score > s->score_threshold) || (best >= 0 && score <= best_score))
+            continue;
+        best = n;
+        best_score = score;
+    }
+    return best;
+}
+
+static void choose_of_class(suppression *s, int64_t batch, int64_t class, int64_t classes)
+{
+    int64_t taken = 0, best;
+    memset(s->used, 0, (size_t)s->box_count * sizeof *s->used);
+    while (taken < s->limit &&
+           (best = best_box(s, (batch * classes + class) * s->box_count)) >= 0) {
+        append_choice(s, batch, class, best);
+        taken++;
+        box winner = load_box(s->boxes, batch * s->box_count + best, s->is_center);
+        s->used[best] = true;
+        for (int64_t n = 0; n < s->box_count; n++) {
+            box other = load_box(s->boxes, batch * s->box_count + n, s->is_center);
+            s->used[n] |= overlap(&winner, &other) > s->iou_threshold;
+        }
+    }
+}
+
+static double scalar_or(const ran_tensor *tensor, double fallback)
+{
+    return tensor && ran_tensor_numel(tensor) > 0 ? ran_tensor_get_f64(tensor, 0) : fallback;
+}
+
+static ran_status evaluate_non_max_suppression(ran_evaluation *evaluation)
+{
+    ran_arena *arena = ran_arena_create();
+    const int64_t *dims = ran_tensor_dims(evaluation->operands[1]);
+    suppression s = {
+        .boxes = evaluation->operands[0],
+        .scores = evaluation->operands[1],
+        .box_count = dims[2],
+        .limit = (int64_t)scalar_or(ran_eval_operand(evaluation, 2), 0),
+        .iou_threshold = scalar_or(ran_eval_operand(evaluation, 3), 0),
+        .score_threshold = scalar_or(ran_eval_operand(evaluation, 4), -INFINITY),
+        .is_center = ran_op_int(evaluation->op, "center_point_box") != 0,
+        .used = RAN_ARENA_ARRAY(arena, bool, (size_t)dims[2]),
+        .arena = arena,
+    };
+    for (int64_t batch = 0; batch < dims[0]; batch++)
+        for (int64_t class = 0; class < dims[1]; class++)
+            choose_of_class(&s, batch, class, dims[1]);
+    ran_status status =
+        ran_eval_create(evaluation, 0, RAN_ELEM_I64, 2, (const int64_t[]){s.count, 3});
+    for (int64_t i = 0; status == RAN_OK && i < 3 * s.count; i++)
+        ran_tensor_set_i64(evaluation->results[0], i, s.chosen[i]);
+    ran_arena_destroy(arena);
+    return status;
+}
+
+const ran_op_hooks ran_hooks_non_max_suppression = {.infer = infer_non_max_suppression,
+                                                    .evaluate = evaluate_non_max_suppression};
+
+/* ---- roi_align -------------------------------------------------------------------------------------- */
+
+static ran_status infer_roi_align(ran_infer *infer)
+{
+    const ran_dim *x[RAN_MAX_RANK], *rois[RAN_MAX_RANK];
+    const char *mode = ran_op_string(infer->op, "mode");
+    ran_context *context = infer->context;
+    int64_t height = ran_op_int(infer->op, "output_height");
+    int64_t width = ran_op_int(infer->op, "output_width");
+    ran_status status = ran_infer_check_rank(infer, 0, "x", 4);
+    if (status == RAN_OK)
+        status = ran_infer_check_rank(infer, 1, "rois", 2);
+    if (status == RAN_OK)
+        status = ran_infer_check_rank(infer, 2, "batch_indices", 1);
+    if (status != RAN_OK)
+        return status;
+    if (strcmp(mode, "avg") != 0 && strcmp(mode, "max") != 0)
+        return ran_infer_error(infer, "mode is %s, neither avg nor max", mode);
+    if (height < 1 || width < 1)
+        return ran_infer_error(infer, "the output is empty");
+    if (ran_infer_dims(infer, 0, x) < 0 || ran_infer_dims(infer, 1, rois) < 0)
+        return ran_infer_result_unknown(infer, 0, ran_type_elem(infer->operands[0]));
+    status = ran_infer_check_equal_dims(infer, "coordinates of a roi", rois[1],
+                                        ran_dim_constant(context, 4));
+    if (status == RAN_OK && ran_type_rank(infer->operands[2]) == 1)
+        status = ran_infer_check_equal_dims(infer, "rois and batch_indices", rois[0],
+                                            ran_type_dim(infer->operands[2], 0));
+    if (status != RAN_OK)
+        return status;
+    return ran_infer_result(infer, 0, ran_type_elem(infer->operands[0]), 4,
+                            (const ran_dim *[]){rois[0], x[1], ran_dim_constant(context, height),
+                                                ran_dim_constant(context, width)});
+}
+
+typedef struct roi {
+    const ran_tensor *x;
+    int64_t plane; /* offset of the channel at hand */
+    int64_t height, width;
+    double y, x0, bin_height, bin_width;
+    int64_t grid_y, grid_x; /* samples in a bin */
+    bool is_max;
+} roi;
+
+/* One bilinear sample. max takes the largest weighted neighbour and not their sum, as ONNX does. */
+static double sample_roi(const roi *r, double y, double x)
+{
+    if (y < -1 || y > (double)r->height || x < -1 || x > (double)r->width)
+        return 0;
+    y = fmin(fmax(y, 0), (double)(r->height - 1));
+    x = fmin(fmax(x, 0), (double)(r->width - 1));
+    int64_t y0 = (int64_t)y, x0 = (int64_t)x;
+    int64_t y1 = y0 + 1 < r->height ? y0 + 1 : y0, x1 = x0 + 1 < r->width ? x0 + 1 : x0;
+    double dy = y - (double)y0, dx = x - (double)x0;
+    double a = (1 - dy) * (1 - dx) * ran_tensor_get_f64(r->x, r->plane + y0 * r->width + x0);
+    double b = (1 - dy) * dx * ran_tensor_get_f64(r->x, r->plane + y0 * r->width + x1);
+    double c = dy * (1 - dx) * ran_tensor_get_f64(r->x, r->plane + y1 * r->width + x0);
+    double d = dy * dx * ran_tensor_get_f64(r->x, r->plane + y1 * r->width + x1);
+    return r->is_max ? fmax(fmax(a, b), fmax(c, d)) : a + b + c + d;
+}
+
+static double pool_bin(const roi *r, int64_t bin_y, int64_t bin_x)
+{
+    double sum = 0, largest = -INFINITY;
+    for (int64_t i = 0; i < r->grid_y; i++)
+        for (int64_t j = 0; j < r->grid_x; j++) {
+            double y = r->y + ((double)bin_y + ((double)i + 0.5) / (double)r->grid_y) * r->bin_height;
+            double x = r->x0 + ((double)bin_x + ((double)j + 0.5) / (double)r->grid_x) * r->bin_width;
+            double value = sample_roi(r, y, x);
+            sum += value;
+            largest = fmax(largest, value);
+        }
+    double count = (double)(r->grid_y * r->grid_x);
+    if (count == 0)
+        return 0;
+    return r->is_max ? largest : sum / count;
+}
+
+static roi load_roi(const ran_evaluation *evaluation, int64_t n)
+{
+    const ran_op *op = evaluation->op;
+    const ran_tensor *x = evaluation->operands[0];
+    double scale = ran_op_float(op, "spatial_scale"), corner[4];
+    const char *transform = ran_op_string(op, "coordinate_transformation_mode");
+    bool half_pixel = strcmp(transform, "half_pixel") == 0;
+    for (int i = 0; i < 4; i++)
+        corner[i] = ran_tensor_get_f64(evaluation->operands[1], 4 * n + i) * scale -
+                    (half_pixel ? 0.5 : 0);
+    double width = corner[2] - corner[0], height = corner[3] - corner[1];
+    if (!half_pixel) {
+        width = fmax(width, 1);
+        height = fmax(height, 1);
+    }
+    int64_t ratio = ran_op_int(op, "sampling_ratio");
+    roi r = {.x = x, .height = ran_tensor_dims(x)[2], .width = ran_tensor_dims(x)[3],
+             .y = corner[1], .x0 = corner[0]};
+    r.bin_height = height / (double)ran_op_int(op, "output_height");
+    r.bin_width = width / (double)ran_op_int(op, "output_width");
+    /* A box far larger than the image would never end; beyond it all samples are 0. */
+    r.grid_y = ratio > 0 ? ratio : (int64_t)fmin(fmax(ceil(r.bin_height), 0), 1 << 16);
+    r.grid_x = ratio > 0 ? ratio : (int64_t)fmin(fmax(ceil(r.bin_width), 0), 1 << 16);
+    r.is_max = strcmp(ran_op_string(op, "mode"), "max") == 0;
+    return r;
+}
+
+static ran_status evaluate_roi_align(ran_evaluation *evaluation)
+{
+    const int64_t *x = ran_tensor_dims(evaluation->operands[0]);
+    const int64_t *y = ran_tensor_dims(evaluation->results[0]);
+    int64_t to = 0;
+    if (x[2] < 1 || x[3] < 1)
+        return ran_op_error(evaluation->op, RAN_INVALID, "the image is empty");
+    for (int64_t n = 0; n < y[0]; n++) {
+        int64_t batch = ran_tensor_get_i64(evaluation->operands[2], n);
+        if (batch < 0 || batch >= x[0])
+            return ran_op_error(evaluation->op, RAN_INVALID,
+                                "batch_indices[%lld] is %lld, outside 0..%lld", (long long)n,
+                                (long long)batch, (long long)x[0] - 1);
+        roi r = load_roi(evaluation, n);
+        for (int64_t c = 0; c < y[1]; c++) {
+            r.plane = (batch * x[1] + c) * x[2] * x[3];
+            for (int64_t i = 0; i < y[2] * y[3]; i++)
+                ran_tensor_set_f64(evaluation->results[0], to++, pool_bin(&r, i / y[3], i % y[3]));
+        }
+    }
+    return RAN_OK;
+}
+
+const ran_op_hooks ran_hooks_roi_align = {.infer = infer_roi_align, .evaluate = evaluate_roi_align};
