@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ir/ir.h"
+#include "tools/model.h"
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
@@ -72,22 +73,9 @@ bool ran_tool_is_model_directory(ran_context *context, const char *path, const c
     return true;
 }
 
-static ran_status load_text(ran_context *context, const char *path, ran_module **out_module)
-{
-    char *text;
-    size_t length;
-    ran_status status = ran_tool_read(context, path, &text, &length);
-    if (status != RAN_OK)
-        return status;
-    const char *file = strcmp(path, "-") ? path : "<stdin>";
-    status = ran_module_parse(context, text, length, file, out_module);
-    free(text);
-    return status;
-}
-
 ran_status ran_tool_load(ran_context *context, const char *path, ran_module **out_module)
 {
-    return load_text(context, path, out_module);
+    return ran_model_load(context, path, NULL, out_module);
 }
 
 /* ---- Writing -------------------------------------------------------------------------------- */

@@ -12,14 +12,24 @@ TOOLS_COMMON = \
 	tools/common.c \
 	tools/common.h \
 	tools/files.c \
-	tools/files.h
+	tools/files.h \
+	tools/model.c \
+	tools/model.h
 
 tools_ran_design_SOURCES = tools/ran-design.c $(TOOLS_COMMON)
 tools_ran_design_LDADD = libran-search.la libran.la
 tools_ran_opt_SOURCES = tools/ran-opt.c tools/list_ops.c tools/list_ops.h $(TOOLS_COMMON)
 tools_ran_opt_LDADD = libran.la
-tools_ran_run_SOURCES = tools/ran-run.c $(TOOLS_COMMON)
-tools_ran_run_LDADD = libran.la
+tools_ran_run_SOURCES = \
+	tools/ran-run.c \
+	tools/run/compare.c \
+	tools/run/data.c \
+	tools/run/interpret.c \
+	tools/run/report.c \
+	tools/run/run.h \
+	$(TOOLS_COMMON)
+tools_ran_run_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tools_ran_run_LDADD = libran.la $(JANSSON_LIBS) -lm
 tools_ran_search_SOURCES = tools/ran-search.c $(TOOLS_COMMON)
 tools_ran_search_LDADD = libran-search.la libran.la
 tools_ran_stat_SOURCES = tools/ran-stat.c $(TOOLS_COMMON)

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * ran-run from inside: an engine runs a model on tensors, data sets bring inputs and what is
+ * expected, a comparison says how far apart two tensors are, a report prints what came out.
+ */
+#ifndef TOOLS_RUN_RUN_H
+#define TOOLS_RUN_RUN_H
+
+#include <ran/ir.h>
+
+#include <jansson.h>
+
+/* ---- Engines ---------------------------------------------------------------------------------- */
+
+/* What runs a model. An engine is created for a module that outlives it. */
+typedef struct run_engine {
+    const char *name;
+    /* Inputs in the order of the function's arguments; results are new references. */
+    ran_status (*run)(struct run_engine *self, const ran_tensor *const *inputs,
+                      ran_tensor **out_results);
+    void (*destroy)(struct run_engine *self);
+} run_engine;
+
+/* The reference evaluator. */
+RAN_MUST_USE ran_status run_interpreter_create(const ran_function *function,
+                                               RAN_GIVE run_engine **out_engine);
+
+/* ---- Data --------------------------------------------------------------------------------------- */
+
+/* One --input: NAME=SOURCE or SOURCE, which is a file (.pb, .npy) or random:SEED. */
+typedef struct run_source {
+    const char *name; /* NULL: the next input without one */
+    const char *source;
+} run_source;
+
+typedef struct run_data_set {
+    const char *name;
+    ran_tensor **inputs;   /* as many as the function has */
+    ran_tensor **expected; /* as many as it has results; NULL where nothing is expected */
+    size_t input_count, output_count;
+} run_data_set;
+
+/* From a directory with input_N.pb and output_N.pb (or .npy); what the file's name does not say
+ * about the order, the tensor's may. */
+RAN_MUST_USE ran_status run_data_from_directory(ran_context *context, const ran_function *function,
+                                                const char *path, run_data_set *out_set);
+/* From options; with no source at all every input is random:0. */
+RAN_MUST_USE ran_status run_data_from_options(ran_context *context, const ran_function *function,
+                                              const run_source *inputs, size_t input_count,
+                                              const run_source *expected, size_t expected_count,
+                                              run_data_set *out_set);
+void run_data_clear(run_data_set *set);
+/* DIR/test_data_set_*, in the order of their numbers; all freed by the caller. */
+char **run_data_directories(const char *directory, size_t *out_count);
+/* An error where a tensor is not what the input's type asks for. */
+RAN_MUST_USE ran_status run_data_check(ran_context *context, const ran_function *function,
+                                       const run_data_set *set);
+RAN_MUST_USE ran_status run_tensor_write(ran_context *context, const char *path, const char *name,
+                                         const ran_tensor *tensor);
+
+/* ---- Comparison --------------------------------------------------------------------------------- */
+
+typedef struct run_tolerance {
+    double rtol;
+    double atol; /* negative: 1e-4 of the largest expected magnitude */
+} run_tolerance;
+
+/* |got - expected| <= rtol |expected| + atol; integers, bools and strings equal; NaN equals NaN. */
+typedef struct run_difference {
+    bool ok;
+    const char *problem;    /* type or shape differ; NULL otherwise */
+    double max_abs;         /* largest |got - expected| */
+    double max_rel;         /* that, relative to the largest |expected| */
+    int64_t mismatches;     /* elements beyond the tolerance */
+    int64_t first_mismatch; /* row-major index, -1 when there is none */
+} run_difference;
+
+run_difference run_compare(const ran_tensor *got, const ran_tensor *expected,
+                           const run_tolerance *tolerance);
+
+/* ---- Report --------------------------------------------------------------------------------------- */
+
+/* Prints one line about a data set, or adds an object to `json` (an array) when that is not NULL.
+ * Returns whether all comparisons hold. */
+bool run_report(ran_context *context, const ran_function *function, const run_data_set *set,
+                ran_tensor *const *results, const run_tolerance *tolerance, json_t *json);
+
+#endif
