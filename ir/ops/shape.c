@@ -101,9 +101,14 @@ const ran_op_hooks ran_hooks_size = {.infer = infer_size, .evaluate = evaluate_s
 static ran_status reshape_error(ran_infer *infer, size_t count, const ran_dim *const *shape)
 {
     char text[256] = "";
-    for (size_t i = 0, length = 0; i < count && length < sizeof text; i++)
-        length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", i ? ", " : "",
-                                   ran_dim_text(infer->context, shape[i]));
+    for (size_t i = 0, length = 0; i < count && length < sizeof text; i++) {
+        const char *comma = i ? ", " : "";
+        bool constant = ran_dim_is_constant(shape[i]);
+        length += (size_t)(constant ? snprintf(text + length, sizeof text - length, "%s%lld", comma,
+                                               (long long)ran_dim_value(shape[i]))
+                                    : snprintf(text + length, sizeof text - length, "%s%s", comma,
+                                               ran_dim_text(infer->context, shape[i])));
+    }
     return ran_infer_error(infer, "can't reshape %s to [%s]",
                            ran_type_text(infer->context, infer->operands[0]), text);
 }
