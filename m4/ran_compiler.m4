@@ -33,6 +33,11 @@ AC_DEFUN([RAN_CHECK_SANITIZERS], [
     CFLAGS=$ran_saved_CFLAGS
     AC_DEFINE([RAN_HAVE_SANITIZERS], [1], [Define to 1 when built with sanitizers.])
   ])
+  # A library whose definitions are not all there fails at its own link, not at its users'.
+  # Not with sanitizers: clang leaves their run-time library to the program.
+  COMPLETE_LDFLAGS=
+  AS_IF([test "x$enable_sanitizers" != xyes], [COMPLETE_LDFLAGS=-Wl,-z,defs])
+  AC_SUBST([COMPLETE_LDFLAGS])
   AM_CONDITIONAL([SANITIZERS], [test "x$enable_sanitizers" = xyes])
   AC_SUBST([SANITIZER_CFLAGS])
 ])

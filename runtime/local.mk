@@ -16,7 +16,7 @@ librantime_la_SOURCES = $(RT_FILES)
 lib_LTLIBRARIES += libran_rt.la
 libran_rt_la_SOURCES =
 libran_rt_la_LIBADD = librantime.la -ldl -lpthread
-libran_rt_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
+libran_rt_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined $(COMPLETE_LDFLAGS) -version-info 0:0:0
 
 lib_LIBRARIES += libran_rt.a
 libran_rt_a_CFLAGS = $(AM_CFLAGS) -fPIC

@@ -2,4 +2,4 @@
 lib_LTLIBRARIES += libran-search.la
 libran_search_la_SOURCES =
 libran_search_la_LIBADD = libran.la $(GLPK_LIBS) -lm
-libran_search_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
+libran_search_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined $(COMPLETE_LDFLAGS) -version-info 0:0:0
