@@ -105,6 +105,10 @@ bool ran_parser_number_text(ran_parser *parser, char out[RAN_TEXT_NUMBER]);
 bool ran_parser_number(ran_parser *parser, double *out_value);
 bool ran_parser_string(ran_parser *parser, const char **out_string);
 
+/* ran_module_parse without the verifier: what is well-formed, sound or not. */
+ran_status ran_text_parse(ran_context *context, const char *text, size_t length, const char *file,
+                          RAN_GIVE ran_module **out_module);
+
 /* ir/text_type.c */
 bool ran_parser_type(ran_parser *parser, const ran_type **out_type);
 /* ir/text_data.c: a type and its data. */

@@ -796,8 +796,8 @@ static void finish(ran_parser *parser)
     ran_arena_destroy(parser->scratch);
 }
 
-ran_status ran_module_parse(ran_context *context, const char *text, size_t length, const char *file,
-                            ran_module **out_module)
+ran_status ran_text_parse(ran_context *context, const char *text, size_t length, const char *file,
+                          ran_module **out_module)
 {
     ran_parser parser = {.context = context,
                          .module = ran_module_create(context),
@@ -814,9 +814,24 @@ ran_status ran_module_parse(ran_context *context, const char *text, size_t lengt
     parser.module->source = parser.source;
     parse_module(&parser);
     finish(&parser);
-    ran_status status = parser.lexer.errors ? RAN_INVALID : ran_module_check(parser.module);
-    *out_module = status == RAN_OK ? parser.module : NULL;
+    *out_module = parser.module;
+    if (!parser.lexer.errors)
+        return RAN_OK;
+    ran_module_destroy(parser.module);
+    *out_module = NULL;
+    return RAN_INVALID;
+}
+
+ran_status ran_module_parse(ran_context *context, const char *text, size_t length,
+                            const char *file, ran_module **out_module)
+{
+    ran_status status = ran_text_parse(context, text, length, file, out_module);
     if (status != RAN_OK)
-        ran_module_destroy(parser.module);
+        return status;
+    status = ran_module_check(*out_module);
+    if (status == RAN_OK)
+        return RAN_OK;
+    ran_module_destroy(*out_module);
+    *out_module = NULL;
     return status;
 }

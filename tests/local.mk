@@ -8,6 +8,8 @@ UNIT_TESTS = \
 	tests/unit/ir_core \
 	tests/unit/ir_dim \
 	tests/unit/ir_tensor \
+	tests/unit/ir_text \
+	tests/unit/ir_text_mutations \
 	tests/unit/tensor_file
 
 LDADD = libran-search.la libran.la $(CHECK_LIBS) -lm
@@ -15,6 +17,21 @@ if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
+
+tests_unit_ir_text_mutations_SOURCES = tests/unit/ir_text_mutations.c tests/fuzz/ir_text.c
+
+# `make fuzz` builds the libFuzzer target of the IR's text, with its own instrumented copy of ir/:
+#     tests/fuzz/ir_text -max_len=4000 CORPUS $(srcdir)/tests/ir/text
+FUZZ_CFLAGS = -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+tests/fuzz/ir_text: $(srcdir)/tests/fuzz/ir_text.c $(libir_la_SOURCES)
+	@$(MKDIR_P) tests/fuzz
+	$(AM_V_CCLD)$(CLANG) $(DEFS) $(AM_CPPFLAGS) $(FUZZ_CFLAGS) -o $@ \
+		$(srcdir)/tests/fuzz/ir_text.c $(addprefix $(srcdir)/,$(filter %.c,$(libir_la_SOURCES))) \
+		-lm -lpthread
+fuzz: tests/fuzz/ir_text
+.PHONY: fuzz
+CLEANFILES += tests/fuzz/ir_text
+EXTRA_DIST += tests/fuzz/ir_text.h
 
 # Programs that tests start, one a line, sorted: tests/harness/NAME.c
 TEST_HELPERS =
