@@ -259,13 +259,11 @@ static ran_status check_opsets(ran_import *import)
     const RanOnnx__Model *model = import->model;
     if (!model->graph)
         return ran_import_error(import, RAN_INVALID, "not an ONNX model: it has no graph");
-    bool found = false;
     for (size_t i = 0; i < model->n_opset_import; i++) {
         const char *domain = model->opset_import[i]->domain;
         int64_t version = model->opset_import[i]->version;
         if (domain && *domain && strcmp(domain, "ai.onnx"))
             continue;
-        found = true;
         if (version < 1)
             return ran_import_error(import, RAN_INVALID, "opset %lld does not exist",
                                     (long long)version);
@@ -275,7 +273,7 @@ static ran_status check_opsets(ran_import *import)
                                     " it with an older opset",
                                     (long long)version, RAN_ONNX_OPSET_MAX);
     }
-    if (!found && !model->n_functions)
+    if (!model->n_opset_import && !model->n_functions)
         return ran_import_error(import, RAN_INVALID,
                                 "the model does not say which opset it uses (opset_import)");
     return RAN_OK;

@@ -34,8 +34,14 @@ CLEANFILES += tests/fuzz/ir_text
 EXTRA_DIST += tests/fuzz/ir_text.h
 
 # Programs that tests start, one a line, sorted: tests/harness/NAME.c
-TEST_HELPERS =
+TEST_HELPERS = \
+	tests/conformance/run_node_cases
 check_PROGRAMS += $(TEST_HELPERS)
+tests_conformance_run_node_cases_SOURCES = \
+	tests/conformance/case.h \
+	tests/conformance/interpret_case.c \
+	tests/conformance/run_node_cases.c
+tests_conformance_run_node_cases_LDADD = libran.la -lm
 
 # ---- The harness ------------------------------------------------------------------------------
 IR_TESTS = $(call found,tests/ir/*.ran tests/ir/*/*.ran tests/ir/*/*/*.ran)

@@ -110,7 +110,8 @@ static ran_status check_attributes(const ran_op *op)
         {"nearest_mode", "round_prefer_floor", "round_prefer_ceil", "floor", "ceil"},
         {"keep_aspect_ratio_policy", "stretch", "not_larger", "not_smaller"},
         {"coordinate_transformation_mode", "half_pixel", "half_pixel_symmetric",
-         "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"},
+         "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize",
+         "tf_half_pixel_for_nn"},
     };
     for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) {
         bool found = false;
@@ -225,6 +226,8 @@ static double original_position(const ran_op *op, const axis *a, int64_t positio
         return out == 1 ? 0 : x * (in - 1) / (out - 1);
     if (!strcmp(mode, "asymmetric"))
         return x / a->scale;
+    if (!strcmp(mode, "tf_half_pixel_for_nn"))
+        return (x + 0.5) / a->scale;
     if (!strcmp(mode, "tf_crop_and_resize")) {
         double width = (a->roi_end - a->roi_start) * (in - 1);
         return a->roi_start * (in - 1) + (out == 1 ? width / 2 : x * width / (out - 1));
