@@ -181,12 +181,12 @@ static LLVMValueRef embedded_weights(driver *d)
 {
     ran_llvm *b = &d->b;
     LLVMTypeRef bytes = LLVMArrayType2(LLVMInt8TypeInContext(b->llvm), RAN_WEIGHTS_ALIGNMENT);
-    LLVMValueRef weights = LLVMAddGlobal(b->module, bytes, symbol_name(d, ".weights"));
+    LLVMValueRef weights = LLVMAddGlobal(b->module, bytes, symbol_name(d, "_weights"));
     LLVMSetInitializer(weights, LLVMConstNull(bytes));
     LLVMSetSection(weights, RAN_WEIGHTS_SECTION);
     LLVMSetAlignment(weights, RAN_WEIGHTS_ALIGNMENT);
     LLVMValueRef distance =
-        LLVMAddGlobal(b->module, ran_build_i64_type(b), symbol_name(d, ".weights_distance"));
+        LLVMAddGlobal(b->module, ran_build_i64_type(b), symbol_name(d, "_weights_distance"));
     LLVMTypeRef i64 = ran_build_i64_type(b);
     LLVMSetInitializer(distance, LLVMConstSub(LLVMConstPtrToInt(weights, i64),
                                               LLVMConstPtrToInt(distance, i64)));
