@@ -314,6 +314,29 @@ static void build_typed_run(driver *d)
     ran_build_return_i32(&d->b, ran_build_call(&d->b, d->run, arguments, 6));
 }
 
+/* ---- Shapes of the outputs -------------------------------------------------------------------------- */
+
+static LLVMValueRef build_shapes(driver *d)
+{
+    LLVMTypeRef parameters[] = {ran_build_pointer_type(&d->b), ran_build_pointer_type(&d->b)};
+    LLVMValueRef function = add_function(d, ".output_shapes", LLVMVoidTypeInContext(d->b.llvm),
+                                         parameters, 2, false);
+    ran_build_begin(&d->b, function);
+    for (size_t i = 0; i < d->b.symbol_count; i++)
+        d->symbol_values[i] = ran_build_load_word(&d->b, ran_build_i64_type(&d->b),
+                                                  LLVMGetParam(function, 0), (int64_t)i);
+    const ran_op *ret = ran_region_terminator(ran_function_body(d->model->function));
+    int64_t next = 0;
+    for (size_t i = 0; i < ret->operand_count; i++) {
+        const ran_type *type = ran_value_type(ran_op_operand(ret, i));
+        for (int axis = 0; axis < ran_type_rank(type); axis++)
+            ran_build_store_word(&d->b, ran_build_dim(&d->b, ran_type_dim(type, axis)),
+                                 LLVMGetParam(function, 1), next++);
+    }
+    ran_build_return(&d->b);
+    return function;
+}
+
 /* ---- Description -------------------------------------------------------------------------------------------------------- */
 
 static LLVMValueRef constant_global(driver *d, LLVMValueRef initializer)
@@ -407,9 +430,10 @@ static void build_desc(driver *d)
                              string_global(d, d->model->prefix),
                              string_global(d, d->model->codegen->target.name),
                              symbol_names(d), describe_values(d, false), describe_values(d, true),
-                             d->size, d->run, ran_build_i64(&d->b, (int64_t)weights_size)};
+                             d->size, d->run, build_shapes(d),
+                             ran_build_i64(&d->b, (int64_t)weights_size)};
     LLVMValueRef desc =
-        constant_global(d, LLVMConstStructInContext(d->b.llvm, fields, 12, false));
+        constant_global(d, LLVMConstStructInContext(d->b.llvm, fields, 13, false));
     LLVMValueRef function =
         add_function(d, "_desc", ran_build_pointer_type(&d->b), NULL, 0, true);
     ran_build_begin(&d->b, function);

@@ -174,7 +174,9 @@ static const char *runtime_directory(const ran_compiled *model)
 
 static void add_runtime(const ran_compiled *model, command *c, const char *directory)
 {
-    static const char *const sources[] = {RAN_RT_SOURCES};
+    static const char *const sources[] = {"rt/main.c",        "rt/run.c",
+                                          "rt/threads.c",     "rt/tensor_file.c",
+                                          "rt/tensor_npy.c",  "rt/tensor_proto.c"};
     for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
         add(c, ran_intern_printf(model->context, "%s/%s", directory, sources[i]));
 }

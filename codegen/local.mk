@@ -1,6 +1,9 @@
 # Sources of codegen/, one a line, sorted. LLVM is used here only.
 noinst_LTLIBRARIES += libcodegen.la
-libcodegen_la_CPPFLAGS = $(AM_CPPFLAGS) $(LLVM_CPPFLAGS)
+libcodegen_la_CPPFLAGS = $(AM_CPPFLAGS) $(LLVM_CPPFLAGS) \
+	-DRAN_PKGDATADIR='"$(pkgdatadir)"' -DRAN_INCLUDEDIR='"$(includedir)"' \
+	-DRAN_SOURCE_RUNTIME='"$(abs_top_srcdir)/runtime"' \
+	-DRAN_SOURCE_INCLUDE='"$(abs_top_srcdir)/include"'
 libcodegen_la_SOURCES = \
 	codegen/bitcode.h \
 	codegen/build/build.h \
@@ -13,6 +16,13 @@ libcodegen_la_SOURCES = \
 	codegen/elementwise/elementwise.h \
 	codegen/elementwise/map.h \
 	codegen/emission.c \
+	codegen/emit.c \
+	codegen/emit.h \
+	codegen/emit_archive.c \
+	codegen/emit_header.c \
+	codegen/emit_linked.c \
+	codegen/emit_object.c \
+	codegen/emit_text.c \
 	codegen/epilogue.c \
 	codegen/fuse.c \
 	codegen/generate.h \

@@ -1,13 +1,16 @@
 # runtime/rt: what a compiled model may link; it depends on the C library only. One file a line, sorted.
 # The sources are installed as well: rancc has the target's cc compile them into executables.
 RT_FILES = \
+	runtime/rt/load.c \
+	runtime/rt/run.c \
 	runtime/rt/tensor_file.c \
 	runtime/rt/tensor_format.h \
 	runtime/rt/tensor_npy.c \
-	runtime/rt/tensor_proto.c
+	runtime/rt/tensor_proto.c \
+	runtime/rt/threads.c
 
 rtdir = $(pkgdatadir)/rt
-dist_rt_DATA = $(RT_FILES)
+dist_rt_DATA = $(RT_FILES) runtime/rt/main.c
 
 # The same files three times: inside libran, as a shared library, and as an archive to embed.
 noinst_LTLIBRARIES += librantime.la

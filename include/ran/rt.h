@@ -41,7 +41,8 @@ struct ran_value_desc {
     const char *name;
     int32_t elem;        /* ONNX's TensorProto.DataType */
     int32_t rank;
-    const int64_t *dims; /* at least 0: the extent; -1-k: symbol k; INT64_MIN: known after the run */
+    const int64_t *dims; /* at least 0: the extent; -1-k: symbol k; INT64_MIN: an expression of
+                            symbols, see output_shapes */
 };
 
 /* Everything a loader needs. `symbols`: one value for each symbolic dimension. */
@@ -55,8 +56,41 @@ struct ran_model_desc {
     size_t (*workspace_size)(const int64_t *symbols, unsigned slots); /* any alignment will do */
     int (*run)(const int64_t *symbols, const void *const *inputs, void *const *outputs,
                void *workspace, const struct ran_parallel *parallel, const void *weights);
+    /* The extents of all outputs, one output after the other. */
+    void (*output_shapes)(const int64_t *symbols, int64_t *dims);
     uint64_t weights_size; /* bytes of the weights file; 0 when the weights are inside */
 };
+
+/* ---- libran_rt: the rest of this header ------------------------------------------------------- */
+
+struct ran_rt_tensor; /* ran/tensor_file.h */
+struct ran_rt_error;
+
+/* Values of the symbolic dimensions from the inputs' shapes; checks types and shapes. 0, or -1 with
+ * the reason in `error`, which names the input. */
+int ran_rt_bind(const struct ran_model_desc *desc, const struct ran_rt_tensor *inputs,
+                int64_t *out_symbols, struct ran_rt_error *error);
+/* Outputs of the right types and shapes, zeroed; clear each with ran_rt_tensor_clear. */
+int ran_rt_create_outputs(const struct ran_model_desc *desc, const int64_t *symbols,
+                          struct ran_rt_tensor *out_outputs, struct ran_rt_error *error);
+/* All of it: binds, creates the outputs, runs once with a workspace of its own. */
+int ran_rt_run(const struct ran_model_desc *desc, const void *weights,
+               const struct ran_rt_tensor *inputs, struct ran_rt_tensor *out_outputs,
+               const struct ran_parallel *parallel, struct ran_rt_error *error);
+
+/* A pool of threads - 1 workers (the caller is slot 0). They sleep between runs of a model and do
+ * not spin when idle. One model runs on a pool at a time. NULL when threads can't be had. */
+struct ran_rt_pool;
+struct ran_rt_pool *ran_rt_pool_create(unsigned threads);
+void ran_rt_pool_destroy(struct ran_rt_pool *pool);
+const struct ran_parallel *ran_rt_pool_parallel(const struct ran_rt_pool *pool);
+
+/* A shared library that rancc wrote. `prefix` NULL: the file's stem. */
+struct ran_rt_library;
+struct ran_rt_library *ran_rt_library_open(const char *path, const char *prefix,
+                                           struct ran_rt_error *error);
+void ran_rt_library_close(struct ran_rt_library *library);
+const struct ran_model_desc *ran_rt_library_desc(const struct ran_rt_library *library);
 
 #ifdef __cplusplus
 }
