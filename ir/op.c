@@ -251,6 +251,7 @@ void ran_op_erase(ran_op *op)
                     ran_opcode_name(op->results[i].first_use->op->opcode));
     drop_operands_within(op);
     unlink_op(op);
+    op->parent = NULL;
 }
 
 void ran_op_replace(ran_op *op, ran_value *const *values)
