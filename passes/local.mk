@@ -1,3 +1,29 @@
 # Sources of passes/, one a line, sorted.
 noinst_LTLIBRARIES += libpasses.la
-libpasses_la_SOURCES =
+libpasses_la_SOURCES = \
+	passes/context.c \
+	passes/exact/bind_dim.c \
+	passes/exact/canonicalize.c \
+	passes/exact/canonicalize_arithmetic.c \
+	passes/exact/canonicalize_shape.c \
+	passes/exact/canonicalize_structured.c \
+	passes/exact/common_subexpressions.c \
+	passes/exact/dead_code.c \
+	passes/exact/fold_affine.c \
+	passes/exact/fold_batchnorm.c \
+	passes/exact/fold_constants.c \
+	passes/exact/fold_pad.c \
+	passes/exact/linear.c \
+	passes/exact/push_transposes.c \
+	passes/exact/rebatch.c \
+	passes/exact/recognize_gelu.c \
+	passes/exact/recognize_hard_swish.c \
+	passes/exact/recognize_layernorm.c \
+	passes/exact/recognize_silu.c \
+	passes/exact/recognize_squeeze_excitation.c \
+	passes/instrument.c \
+	passes/manager.c \
+	passes/match.c \
+	passes/pipeline.c \
+	passes/pipeline_parse.c \
+	passes/rules.c

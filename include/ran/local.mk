@@ -7,6 +7,7 @@ raninclude_HEADERS = \
 	include/ran/ir.h \
 	include/ran/onnx.h \
 	include/ran/op.def \
+	include/ran/pass.h \
 	include/ran/ran.h \
 	include/ran/rt.h \
 	include/ran/tensor_file.h

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tools/pass_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OPTION_PASSES = 0x1000,
+    OPTION_LIST_PASSES,
+    OPTION_MANAGER, /* and above: switches of the manager, in the order of the table */
+};
+
+static const struct argp_option options[] = {
+    {NULL, 0, NULL, 0, "Passes:", 10},
+    {NULL, 'O', "LEVEL", 0, "Optimise: 0, 1, 2, 3, or s for size", 10},
+    {NULL, 'f', "[no-]PASS[=VALUE]", 0, "Turn a pass on or off, or set its first option", 10},
+    {"passes", OPTION_PASSES, "PIPELINE", 0, "Run NAME{OPTION=VALUE;...},fixpoint(...)", 10},
+    {"list-passes", OPTION_LIST_PASSES, NULL, 0, "Print a table of all passes (Markdown)", 10},
+    {NULL, 0, NULL, 0, "Watching passes:", 11},
+    {"print-before", OPTION_MANAGER + 0, "PASS,...", 0, "Print the IR before these passes", 11},
+    {"print-after", OPTION_MANAGER + 1, "PASS,...", 0, "Print the IR after these passes", 11},
+    {"print-before-all", OPTION_MANAGER + 2, NULL, 0, "Print the IR before every pass", 11},
+    {"print-after-all", OPTION_MANAGER + 3, NULL, 0, "Print the IR after every pass", 11},
+    {"time-passes", OPTION_MANAGER + 4, NULL, 0, "Print the time that each pass takes", 11},
+    {"stats", OPTION_MANAGER + 5, NULL, 0, "Print what each pass did", 11},
+    {"verify-each", OPTION_MANAGER + 6, NULL, 0, "Verify the IR after every pass", 11},
+    {"opt-bisect-limit", OPTION_MANAGER + 7, "N", 0, "Run only the first N passes", 11},
+    {0},
+};
+
+static const char *option_name(int key)
+{
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options) - 1; i++) {
+        if (options[i].key == key)
+            return options[i].name;
+    }
+    return "";
+}
+
+static void check(ran_tool_passes *passes, ran_status status)
+{
+    if (!status)
+        return;
+    ran_diagnostics_print(passes->context, stderr);
+    exit(status);
+}
+
+static void set_flag(ran_tool_passes *passes, const char *flag)
+{
+    bool known = true;
+    check(passes, ran_pass_manager_set_flag(passes->manager, flag, &known));
+    if (known || (passes->other_flag && passes->other_flag(flag, passes->data)))
+        return;
+    check(passes, ran_error(passes->context, RAN_USAGE,
+                            "-f%s: there is no such pass; --list-passes prints all", flag));
+}
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+    ran_tool_passes *passes = state->input;
+    switch (key) {
+    case 'O':
+        check(passes, ran_pass_manager_set_level(passes->manager, value));
+        return 0;
+    case 'f':
+        set_flag(passes, value);
+        return 0;
+    case OPTION_PASSES:
+        check(passes, ran_pass_manager_add_passes(passes->manager, value));
+        return 0;
+    case OPTION_LIST_PASSES:
+        passes->list = true;
+        return 0;
+    default:
+        if (key < OPTION_MANAGER || key > OPTION_MANAGER + 7)
+            return ARGP_ERR_UNKNOWN;
+        check(passes, ran_pass_manager_set_option(passes->manager, option_name(key), value));
+        return 0;
+    }
+}
+
+const struct argp ran_tool_pass_argp = {.options = options, .parser = parse_option};
+
+/* ---- --list-passes ------------------------------------------------------------------------------- */
+
+static void print_options(const ran_pass *pass, FILE *stream)
+{
+    for (const ran_pass_option *o = pass->options; o && o->name; o++) {
+        fprintf(stream, "%s`%s` (%s%s): %s", o == pass->options ? "" : "<br>", o->name,
+                o->value ? "" : "required", o->value ? o->value : "", o->help);
+    }
+}
+
+static void print_level(const ran_pass *pass, FILE *stream)
+{
+    if (pass->level)
+        fprintf(stream, "-O%d", pass->level);
+    else
+        fputs("by name", stream);
+    if (pass->flags & RAN_PASS_APPROXIMATE)
+        fputs(", approximate", stream);
+}
+
+void ran_tool_list_passes(const ran_pass_manager *manager, FILE *stream)
+{
+    fputs("| pass | from | what it does | options |\n|---|---|---|---|\n", stream);
+    for (size_t i = 0; i < ran_pass_manager_pass_count(manager); i++) {
+        const ran_pass *pass = ran_pass_manager_pass(manager, i);
+        fprintf(stream, "| `%s`", pass->name);
+        if (pass->alias)
+            fprintf(stream, " (`%s`)", pass->alias);
+        fputs(" | ", stream);
+        print_level(pass, stream);
+        fprintf(stream, " | %s | ", pass->summary);
+        print_options(pass, stream);
+        fputs(" |\n", stream);
+    }
+}
