@@ -16,9 +16,13 @@ TOOLS_COMMON = \
 	tools/model.c \
 	tools/model.h
 
+TOOLS_PASSES = \
+	tools/pass_options.c \
+	tools/pass_options.h
+
 tools_ran_design_SOURCES = tools/ran-design.c $(TOOLS_COMMON)
 tools_ran_design_LDADD = libran-search.la libran.la
-tools_ran_opt_SOURCES = tools/ran-opt.c tools/list_ops.c tools/list_ops.h $(TOOLS_COMMON)
+tools_ran_opt_SOURCES = tools/ran-opt.c tools/list_ops.c tools/list_ops.h $(TOOLS_PASSES) $(TOOLS_COMMON)
 tools_ran_opt_LDADD = libran.la
 tools_ran_run_SOURCES = \
 	tools/ran-run.c \

@@ -4,6 +4,7 @@
 
 #include "tools/files.h"
 #include "tools/list_ops.h"
+#include "tools/pass_options.h"
 
 enum { OPTION_VERIFY_ONLY = 256, OPTION_LIST_OPS, OPTION_WEIGHTS };
 
@@ -22,6 +23,7 @@ struct arguments {
     ran_context *context;
     const char *input, *output, *weights;
     bool verify_only, list_ops;
+    ran_tool_passes passes;
 };
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
@@ -40,6 +42,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_LIST_OPS:
         a->list_ops = true;
         break;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->passes;
+        break;
     case ARGP_KEY_ARG:
         if (a->input)
             argp_error(state, "more than one input: %s", value);
@@ -51,12 +56,15 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     return 0;
 }
 
+static const struct argp_child children[] = {{&ran_tool_pass_argp, 0, NULL, 0}, {0}};
+
 static const struct argp parser = {
     .options = options,
     .parser = parse_option,
+    .children = children,
     .args_doc = "[FILE]",
-    .doc = "Reads a module (IR text; standard input without FILE or for -), checks it and prints "
-           "it.",
+    .doc = "Reads a module (IR text; standard input without FILE or for -), checks it, runs "
+           "passes over it and prints it.",
 };
 
 static ran_status print(struct arguments *a, const ran_module *module)
@@ -75,10 +83,21 @@ static ran_status transform(struct arguments *a)
     ran_status status = ran_tool_load(a->context, a->input ? a->input : "-", &module);
     if (status != RAN_OK)
         return status;
-    if (!a->verify_only)
+    status = ran_pass_manager_run(a->passes.manager, module);
+    if (!status && !a->verify_only)
         status = print(a, module);
+    ran_pass_manager_report(a->passes.manager, stderr);
     ran_module_destroy(module);
     return status;
+}
+
+static ran_status run(struct arguments *a)
+{
+    if (a->list_ops)
+        ran_tool_list_ops(stdout);
+    if (a->passes.list)
+        ran_tool_list_passes(a->passes.manager, stdout);
+    return a->list_ops || a->passes.list ? RAN_OK : transform(a);
 }
 
 int main(int argc, char **argv)
@@ -87,9 +106,10 @@ int main(int argc, char **argv)
     struct arguments a = {.context = ran_context_create()};
     if (!a.context)
         return RAN_INVALID;
+    a.passes = (ran_tool_passes){ran_pass_manager_create(a.context), a.context};
+    ran_pass_manager_set_stream(a.passes.manager, stderr);
     argp_parse(&parser, argc, argv, 0, NULL, &a);
-    if (!a.list_ops)
-        return ran_tool_finish(a.context, transform(&a));
-    ran_tool_list_ops(stdout);
-    return ran_tool_finish(a.context, RAN_OK);
+    ran_status status = run(&a);
+    ran_pass_manager_destroy(a.passes.manager);
+    return ran_tool_finish(a.context, status);
 }
