@@ -242,12 +242,26 @@ static ran_status infer_squeeze_unknown(ran_infer *infer, int rank)
     return ran_infer_result(infer, 0, elem, count, dims);
 }
 
+/* Whether a size depends on data. Without axes such a one may be 1 and go; the symbols of the inputs
+ * are taken to be sizes that stay. */
+static bool depends_on_data(const ran_dim *dim)
+{
+    if (ran_dim_is_constant(dim))
+        return false;
+    if (ran_dim_get_kind(dim) == RAN_DIM_SYMBOL)
+        return ran_dim_name(dim)[0] == '?';
+    return depends_on_data(ran_dim_lhs(dim)) || depends_on_data(ran_dim_rhs(dim));
+}
+
 static ran_status infer_squeeze(ran_infer *infer)
 {
     const ran_dim *dims[RAN_MAX_RANK];
     bool squeezed[RAN_MAX_RANK];
     int rank = ran_infer_dims(infer, 0, dims), count = 0;
     bool all = !ran_infer_operand(infer, 1);
+    for (int i = 0; all && i < rank; i++)
+        if (depends_on_data(dims[i]))
+            rank = -1;
     if (rank < 0)
         return ran_infer_result_unknown(infer, 0, ran_type_elem(infer->operands[0]));
     int listed = all ? 0 : ran_infer_axes(infer, 1, rank, squeezed);
