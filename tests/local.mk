@@ -5,11 +5,14 @@
 # It includes tests/harness/unit.h and sees all that begins with ran_.
 UNIT_TESTS = \
 	tests/unit/bitcode \
+	tests/unit/ir_control \
 	tests/unit/ir_core \
 	tests/unit/ir_dim \
+	tests/unit/ir_edit \
 	tests/unit/ir_tensor \
 	tests/unit/ir_text \
 	tests/unit/ir_text_mutations \
+	tests/unit/ir_text_random \
 	tests/unit/tensor_file
 
 LDADD = libran-search.la libran.la $(CHECK_LIBS) -lm
