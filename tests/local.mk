@@ -86,6 +86,7 @@ EXTRA_DIST += \
 	tests/harness/summary \
 	$(IR_TESTS) \
 	$(TOOL_TESTS) \
+	tests/vecmath/ulp.c \
 	$(call found,tests/data/* tests/data/*/*)
 
 clean-local:

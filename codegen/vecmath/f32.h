@@ -190,10 +190,11 @@ RAN_INLINE ran_vf32 v_normal_tail_f32(ran_vf32 t, ran_vf32 f)
     ran_vf32 a = v_select(t > v_splat(t, 14.5f), v_splat(t, 14.5f), t);
     ran_vf32 high = (ran_vf32)((ran_vi32)a & -0x1000);
     ran_vf32 square = high * high * -0.5f, rest = (a - high) * (a + high) * -0.5f;
-    ran_vf32 d = 1.0f / (a + 4.0f), u = 1.0f - d * 8.0f;
+    ran_vf32 d = 1.0f / (a + 4.0f), u = (a - 4.0f) * d;
     ran_vi32 n;
     ran_vf32 r = v_reduce_exp_f32(square, &n) + rest;
-    return v_scale_f32(v_exp_reduced_f32(r) * v_tail_poly_f32(u) * d * f, n);
+    ran_vf32 g = v_tail_poly_f32(u);
+    return v_scale_f32((g + g * (r + r * r * v_exp_poly_f32(r))) * d * f, n);
 }
 
 RAN_INLINE ran_vf32 v_erf_f32(ran_vf32 x)
@@ -206,8 +207,9 @@ RAN_INLINE ran_vf32 v_erf_f32(ran_vf32 x)
 
 RAN_INLINE ran_vf32 v_gelu_erf_f32(ran_vf32 x)
 {
-    ran_vf32 z = v_normal_tail_f32(v_abs_f32(x), x);
-    return v_select(x < v_zero(x), z, x - z);
+    ran_vf32 z = v_normal_tail_f32(v_abs_f32(x), v_clamp(x, -14.5f, 14.5f));
+    ran_vf32 near = x * 0.5f + x * x * v_erf_poly_f32(x * x * 0.5f) * 0.353553391f;
+    return v_select(v_abs_f32(x) < v_splat(x, 0.7f), near, v_select(x < v_zero(x), z, x - z));
 }
 
 /* x / (1 + exp(-v)) with v = sqrt(8 / pi) (x + 0.044715 x^3), reduced in f64: it reaches 100, where
@@ -221,7 +223,7 @@ RAN_INLINE ran_vf32 v_gelu_tanh_f32(ran_vf32 x)
     ran_vi32 exponent = __builtin_convertvector(n, ran_vi32);
     ran_vf32 p = v_exp_reduced_f32(v_narrow(reduced));
     ran_vf32 above = x / (v_scale_f32(p, exponent) + 1.0f);
-    ran_vf32 below = v_scale_f32(p * x / (v_scale_f32(p, exponent) + 1.0f), exponent);
+    ran_vf32 below = v_scale_f32(p * bounded / (v_scale_f32(p, exponent) + 1.0f), exponent);
     return v_select(x < v_zero(x), below, above);
 }
 
@@ -250,14 +252,20 @@ RAN_INLINE ran_vf32 v_pow_f32(ran_vf32 x, ran_vf32 y)
     return v_narrow(v_pow_special_f64(wide_x, wide_y, r));
 }
 
+/* The quotient of two f32 is far within the range of f64: one step of v_fmod_f64. */
 RAN_INLINE ran_vf32 v_fmod_f32(ran_vf32 x, ran_vf32 y)
 {
-    return v_narrow(v_fmod_f64(v_widen(x), v_widen(y)));
+    ran_vf64 r = v_abs_f64(v_widen(x)), b = v_abs_f64(v_widen(y)), infinity = v_splat(r, V_INF_F64);
+    ran_vi64 valid = (ran_vi64)((r < infinity) & (b > v_zero(b)) & (b < infinity));
+    ran_vf64 defined = v_select((r < infinity) & (b == infinity), r, v_splat(r, V_NAN_F64));
+    r = v_select(valid, v_remainder_f64(r, b, valid), defined);
+    return v_copysign_f32(v_narrow(r), x);
 }
 
 RAN_INLINE ran_vf32 v_mod_f32(ran_vf32 x, ran_vf32 y)
 {
-    return v_narrow(v_mod_f64(v_widen(x), v_widen(y)));
+    ran_vf32 r = v_fmod_f32(x, y);
+    return v_select((r != v_zero(r)) & ((r < v_zero(r)) != (y < v_zero(y))), r + y, r);
 }
 
 #endif

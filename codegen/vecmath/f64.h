@@ -165,7 +165,7 @@ RAN_INLINE ran_vf64 v_normal_tail_f64(ran_vf64 t, ran_vf64 f)
     ran_vf64 a = v_clamp(t, 0, 39);
     ran_vf64 high = (ran_vf64)((ran_vi64)a & -0x8000000);
     ran_vf64 square = high * high * -0.5, rest = (a - high) * (a + high) * -0.5;
-    ran_vf64 d = 1.0 / (a + 4.0), u = 1.0 - d * 8.0;
+    ran_vf64 d = 1.0 / (a + 4.0), u = (a - 4.0) * d;
     ran_vi64 n;
     ran_vf64 r = v_reduce_exp_f64(square, &n) + rest;
     ran_vf64 p = 1.0 + (r + r * r * v_exp_poly_f64(r));
@@ -182,8 +182,9 @@ RAN_INLINE ran_vf64 v_erf_f64(ran_vf64 x)
 
 RAN_INLINE ran_vf64 v_gelu_erf_f64(ran_vf64 x)
 {
-    ran_vf64 z = v_normal_tail_f64(v_abs_f64(x), x);
-    return v_select(x < v_zero(x), z, x - z);
+    ran_vf64 z = v_normal_tail_f64(v_abs_f64(x), v_clamp(x, -39, 39));
+    ran_vf64 near = x * 0.5 + x * x * v_erf_poly_f64(x * x * 0.5) * 0x1.6a09e667f3bcdp-2;
+    return v_select(v_abs_f64(x) < v_splat(x, 1), near, v_select(x < v_zero(x), z, x - z));
 }
 
 RAN_INLINE ran_vf64 v_gelu_tanh_f64(ran_vf64 x)
@@ -382,7 +383,8 @@ RAN_INLINE ran_vf64 v_acosh_f64(ran_vf64 x)
     ran_vf64 t = x - 1.0;
     ran_vf64 near = v_log1p_f64(t + v_sqrt_f64(t * (t + 2.0)));
     ran_vf64 far = v_log_f64(x) + 0x1.62e42fefa39efp-1;
-    return v_select(x > v_splat(x, 0x1p28), far, near);
+    return v_select(x > v_splat(x, 0x1p28), far,
+                    v_select(x < v_splat(x, 1), v_splat(x, V_NAN_F64), near));
 }
 
 RAN_INLINE ran_vf64 v_atanh_f64(ran_vf64 x)
@@ -463,18 +465,29 @@ RAN_INLINE ran_vf64 v_pow_f64(ran_vf64 x, ran_vf64 y)
     return v_pow_special_f64(x, y, v_scale_f64(1.0 + (r + r * r * v_exp_poly_f64(r)), n));
 }
 
-/* Exact, by quotients of 26 bits, whose products with the halves of y are exact. */
+/* r mod b for r >= 0, b > 0, r / b < 2^900: exact, by quotients of 26 bits, whose products with the
+ * halves of b are exact. */
+RAN_INLINE ran_vf64 v_remainder_f64(ran_vf64 r, ran_vf64 b, ran_vi64 valid)
+{
+    ran_vf64 high = v_upper_f64(b), low = b - high;
+    valid &= b < v_splat(b, V_INF_F64);
+    while (v_any(valid & (r >= b))) {
+        ran_vf64 ratio = r / b, large = v_upper_f64(ratio * 0x1.ffffff8p-1);
+        ran_vf64 q = v_select(ratio < v_splat(r, 0x1p26), v_floor_f64(ratio), large);
+        ran_vf64 next = (r - q * high) - q * low;
+        r = v_select(valid & (r >= b), v_select(next < v_zero(r), next + b, next), r);
+    }
+    return r;
+}
+
+/* First by large multiples of y: the quotient of two f64 may exceed their range. */
 RAN_INLINE ran_vf64 v_fmod_f64(ran_vf64 x, ran_vf64 y)
 {
     ran_vf64 r = v_abs_f64(x), b = v_abs_f64(y), infinity = v_splat(x, V_INF_F64);
-    ran_vf64 high = v_upper_f64(b), low = b - high;
     ran_vi64 valid = (ran_vi64)((r < infinity) & (b > v_zero(b)) & (b < infinity));
-    while (v_any(valid & (r >= b))) {
-        ran_vf64 ratio = r / b, large = v_upper_f64(v_min(ratio, v_splat(x, 0x1p970)) * 0x1.ffffff8p-1);
-        ran_vf64 q = v_select(ratio < v_splat(x, 0x1p26), v_floor_f64(ratio), large);
-        ran_vf64 next = (r - q * high) - q * low;
-        r = v_select(valid, v_select(next < v_zero(x), next + b, next), r);
-    }
+    r = v_remainder_f64(r, b * 0x1p800 * 0x1p800, valid);
+    r = v_remainder_f64(r, b * 0x1p800, valid);
+    r = v_remainder_f64(r, b, valid);
     ran_vf64 defined = v_select((r < infinity) & (b == infinity), r, v_splat(x, V_NAN_F64));
     return v_copysign_f64(v_select(valid, r, defined), x);
 }
