@@ -242,7 +242,7 @@ END_TEST
 START_TEST(copies_data_that_is_not_aligned)
 {
     int released = 0;
-    char bytes[9];
+    _Alignas(8) char bytes[9];
     float value = 1.5f;
     memcpy(bytes + 1, &value, sizeof value);
     ran_tensor *t =
