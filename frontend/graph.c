@@ -361,12 +361,15 @@ ran_status ran_onnx_import_subgraph(ran_onnx_node *node, RanOnnx__Graph *graph, 
         bind_argument(node, &scope, region, graph->input[i], i < type_count ? types[i] : NULL);
     ran_builder builder = ran_builder_at_end(region);
     (void)ran_onnx_import_nodes(import, &scope, &builder, graph->node, graph->n_node, "");
-    (void)ran_onnx_import_outputs(import, &scope, graph, &builder, RAN_OP_YIELD);
+    bool complete = ran_onnx_import_outputs(import, &scope, graph, &builder, RAN_OP_YIELD);
     ran_scope_close(&scope);
     import->nesting--;
     ran_status status = import->status;
     if (before != RAN_OK && (status == RAN_OK || before < status))
         import->status = before;
+    /* An output may depend on an outer op whose failure was reported there. */
+    if (status == RAN_OK && !complete)
+        status = RAN_INVALID;
     node->failed |= status != RAN_OK;
     return status;
 }

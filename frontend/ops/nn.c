@@ -200,3 +200,39 @@ ran_status ran_onnx_map_resize(ran_onnx_node *node)
                              unless_empty(ran_onnx_input(node, 3))};
     return ran_onnx_map(node, RAN_OP_RESIZE, operands[3] ? 4 : 3, operands);
 }
+
+/* ---- Sampling --------------------------------------------------------------------------------------- */
+
+/* Opset 20 renamed the modes. */
+ran_status ran_onnx_map_grid_sample(ran_onnx_node *node)
+{
+    const char *mode = ran_onnx_string(node, "mode", "linear");
+    ran_op *op = ran_onnx_create(node, RAN_OP_GRID_SAMPLE, node->input_count, node->inputs,
+                                 node->output_count);
+    if (!op)
+        return RAN_INVALID;
+    if (node->since < 20 && strncmp(mode, "bi", 2) == 0)
+        mode += 2;
+    ran_op_set_string(op, "mode", mode);
+    return ran_onnx_finish(node, op);
+}
+
+/* Before opset 16 the samples lay on the corners of half pixels. */
+ran_status ran_onnx_map_roi_align(ran_onnx_node *node)
+{
+    ran_op *op = ran_onnx_create(node, RAN_OP_ROI_ALIGN, node->input_count, node->inputs,
+                                 node->output_count);
+    if (op && node->since < 16)
+        ran_op_set_string(op, "coordinate_transformation_mode", "output_half_pixel");
+    return ran_onnx_finish(node, op);
+}
+
+/* The axis became an operand in opset 20, and its default changed. */
+ran_status ran_onnx_map_dft(ran_onnx_node *node)
+{
+    if (node->since >= 20)
+        return ran_onnx_map_generic(node);
+    ran_value *axis = ran_onnx_const_int(node, ran_onnx_int(node, "axis", 1));
+    ran_value *operands[] = {ran_onnx_input(node, 0), ran_onnx_input(node, 1), axis};
+    return ran_onnx_map(node, RAN_OP_DFT, 3, operands);
+}
