@@ -243,22 +243,35 @@ static const ran_dim *renamed(const ran_dim *symbol, void *data)
     return NULL;
 }
 
-/* `any`: the verifier lets a fresh size be whatever the type says. */
-static void match_fresh(renaming *r, const ran_type *now, const ran_type *before, uint64_t first,
-                        bool any)
+typedef struct matcher {
+    renaming *r;
+    uint64_t first; /* number of the first symbol of this call */
+    bool any;       /* the verifier lets a fresh size be whatever the type says */
+} matcher;
+
+/* Expressions of the same form match symbol by symbol. */
+static void match_dim(const matcher *m, const ran_dim *now, const ran_dim *before, int depth)
+{
+    int64_t number = ran_dim_fresh_number(now);
+    bool is_new = number >= 0 && (uint64_t)number >= m->first;
+    if (is_new && m->r->count < 64 &&
+        ((m->any && !depth) || ran_dim_fresh_number(before) >= 0) && !renamed(now, m->r)) {
+        m->r->pairs[m->r->count].from = now;
+        m->r->pairs[m->r->count++].to = before;
+    }
+    if (now->kind != before->kind || !now->lhs || !before->lhs || depth > 8)
+        return;
+    match_dim(m, now->lhs, before->lhs, depth + 1);
+    match_dim(m, now->rhs, before->rhs, depth + 1);
+}
+
+static void match_fresh(const matcher *m, const ran_type *now, const ran_type *before)
 {
     if (!before || !ran_type_is_tensor(before) || !ran_type_is_tensor(now) ||
         before->rank != now->rank)
         return;
-    for (int i = 0; i < now->rank && r->count < 64; i++) {
-        int64_t number = ran_dim_fresh_number(now->dims[i]);
-        bool is_new = number >= 0 && (uint64_t)number >= first;
-        if (is_new && (any || ran_dim_fresh_number(before->dims[i]) >= 0) &&
-            !renamed(now->dims[i], r)) {
-            r->pairs[r->count].from = now->dims[i];
-            r->pairs[r->count++].to = before->dims[i];
-        }
-    }
+    for (int i = 0; i < now->rank; i++)
+        match_dim(m, now->dims[i], before->dims[i], 0);
 }
 
 static const ran_type *rename_type(ran_context *context, const ran_type *type, renaming *r)
@@ -277,7 +290,8 @@ static void keep_fresh_symbols(ran_infer *infer, uint64_t first, bool any)
     if (infer->context->fresh_count == first)
         return;
     for (size_t i = 0; i < infer->op->result_count; i++)
-        match_fresh(&r, infer->results[i], infer->op->results[i].type, first, any);
+        match_fresh(&(matcher){&r, first, any}, infer->results[i],
+                    infer->op->results[i].type);
     for (size_t i = 0; r.count && i < infer->op->result_count; i++) {
         infer->results[i] = rename_type(infer->context, infer->results[i], &r);
         for (size_t j = 0; infer->known_results[i] && j < infer->known_result_count[i]; j++)
