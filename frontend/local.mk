@@ -9,12 +9,17 @@ libfrontend_la_SOURCES = \
 	frontend/node.c \
 	frontend/onnx.h \
 	frontend/ops.def \
+	frontend/ops/attention.c \
+	frontend/ops/compose.c \
+	frontend/ops/compose.h \
 	frontend/ops/control.c \
 	frontend/ops/elementwise.c \
 	frontend/ops/function.c \
+	frontend/ops/geometry.c \
 	frontend/ops/nn.c \
 	frontend/ops/quantize.c \
 	frontend/ops/shape.c \
+	frontend/ops/state.c \
 	frontend/scope.c \
 	frontend/tensor.c \
 	frontend/wire.c

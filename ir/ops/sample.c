@@ -340,3 +340,65 @@ static void count_deform_conv(const ran_op *op, ran_counts *counts)
 
 const ran_op_hooks ran_hooks_deform_conv = {
     .infer = infer_deform_conv, .evaluate = evaluate_deform_conv, .count = count_deform_conv};
+
+/* ---- affine_grid ---------------------------------------------------------------------------------------- */
+
+static ran_status infer_affine_grid(ran_infer *infer)
+{
+    const ran_dim *theta[RAN_MAX_RANK], *dims[RAN_MAX_RANK];
+    ran_elem elem = ran_type_elem(infer->operands[0]);
+    size_t count;
+    const ran_dim *const *size = ran_infer_elements(infer, 1, &count);
+    ran_status status = ran_infer_check_rank(infer, 0, "theta", 3);
+    if (status != RAN_OK)
+        return status;
+    if (!size || ran_infer_dims(infer, 0, theta) < 0)
+        return ran_infer_result_unknown(infer, 0, elem);
+    if (count != 4 && count != 5)
+        return ran_infer_error(infer, "size has %zu elements", count);
+    int spatial = (int)count - 2;
+    const ran_dim *expected = ran_dim_constant(infer->context, spatial);
+    status = ran_infer_check_equal_dims(infer, "rows of theta and size", theta[1], expected);
+    if (status == RAN_OK)
+        status = ran_infer_check_equal_dims(infer, "columns of theta and size", theta[2],
+                                            ran_dim_constant(infer->context, spatial + 1));
+    dims[0] = theta[0];
+    for (int i = 0; i < spatial && status == RAN_OK; i++) {
+        dims[1 + i] = size[2 + i];
+        if (ran_dim_upper_bound(size[2 + i]) < 1)
+            status = ran_infer_error(infer, "size is no size");
+    }
+    dims[1 + spatial] = expected;
+    return status == RAN_OK ? ran_infer_result(infer, 0, elem, spatial + 2, dims) : status;
+}
+
+/* Where a point lies in [-1, 1], by the centers of its cells or with the corners on the border. */
+static double grid_position(int64_t i, int64_t extent, bool align_corners)
+{
+    if (!align_corners)
+        return (double)(2 * i + 1) / (double)extent - 1;
+    return extent > 1 ? (double)(2 * i) / (double)(extent - 1) - 1 : 0;
+}
+
+static ran_status evaluate_affine_grid(ran_evaluation *evaluation)
+{
+    const ran_tensor *theta = evaluation->operands[0];
+    ran_tensor *y = evaluation->results[0];
+    const int64_t *dims = ran_tensor_dims(y);
+    int spatial = ran_tensor_rank(y) - 2;
+    bool align_corners = ran_op_int(evaluation->op, "align_corners") != 0;
+    int64_t index[RAN_MAX_RANK] = {0};
+    for (int64_t n = 0; n < ran_tensor_numel(y); n++) {
+        int64_t row = (index[0] * spatial + index[spatial + 1]) * (spatial + 1);
+        double sum = ran_tensor_get_f64(theta, row + spatial);
+        for (int i = 0; i < spatial; i++) /* coordinates come innermost axis first */
+            sum += ran_tensor_get_f64(theta, row + i) *
+                   grid_position(index[spatial - i], dims[spatial - i], align_corners);
+        ran_tensor_set_f64(y, n, sum);
+        ran_index_next(spatial + 2, dims, index);
+    }
+    return RAN_OK;
+}
+
+const ran_op_hooks ran_hooks_affine_grid = {.infer = infer_affine_grid,
+                                            .evaluate = evaluate_affine_grid};

@@ -364,3 +364,64 @@ static ran_status evaluate_pad(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_pad = {.infer = infer_pad, .evaluate = evaluate_pad};
+
+/* ---- center_crop_pad -------------------------------------------------------------------------------- */
+
+/* The axes of the op in out_axes; how many, or -1 when they don't fit. */
+static int crop_axes(const ran_op *op, int rank, int *out_axes)
+{
+    size_t count;
+    const int64_t *axes = ran_op_ints(op, "axes", &count);
+    int total = count ? (int)count : rank;
+    if (count > (size_t)rank)
+        return -1;
+    for (int i = 0; i < total; i++) {
+        out_axes[i] = ran_axis(count ? axes[i] : i, rank);
+        if (out_axes[i] < 0)
+            return -1;
+    }
+    return total;
+}
+
+static ran_status infer_center_crop_pad(ran_infer *infer)
+{
+    const ran_dim *dims[RAN_MAX_RANK];
+    int axes[RAN_MAX_RANK], rank = ran_infer_dims(infer, 0, dims);
+    size_t count;
+    ran_elem elem = ran_type_elem(infer->operands[0]);
+    const ran_dim *const *shape = ran_infer_elements(infer, 1, &count);
+    if (rank < 0)
+        return ran_infer_result_unknown(infer, 0, elem);
+    int axis_count = crop_axes(infer->op, rank, axes);
+    if (axis_count < 0 || (shape && count != (size_t)axis_count))
+        return ran_infer_error(infer, "shape and axes don't fit %s",
+                               ran_type_text(infer->context, infer->operands[0]));
+    for (int i = 0; i < axis_count; i++) {
+        dims[axes[i]] = shape ? shape[i] : ran_dim_fresh(infer->context);
+        if (ran_dim_is_constant(dims[axes[i]]) && ran_dim_value(dims[axes[i]]) < 0)
+            return ran_infer_error(infer, "shape has a negative element");
+    }
+    return ran_infer_result(infer, 0, elem, rank, dims);
+}
+
+/* Of a difference the smaller half lies in front. */
+static ran_status evaluate_center_crop_pad(ran_evaluation *evaluation)
+{
+    const ran_tensor *x = evaluation->operands[0];
+    ran_tensor *y = evaluation->results[0];
+    int rank = ran_tensor_rank(x);
+    int64_t from[RAN_MAX_RANK], to[RAN_MAX_RANK], dims[RAN_MAX_RANK], read = 0, write = 0;
+    ran_row_major_strides(rank, ran_tensor_dims(x), from);
+    ran_row_major_strides(rank, ran_tensor_dims(y), to);
+    for (int i = 0; i < rank; i++) {
+        int64_t before = ran_tensor_dims(x)[i], after = ran_tensor_dims(y)[i];
+        dims[i] = before < after ? before : after;
+        read += before > after ? (before - after) / 2 * from[i] : 0;
+        write += after > before ? (after - before) / 2 * to[i] : 0;
+    }
+    ran_copy_strided(y, write, to, x, read, from, rank, dims);
+    return RAN_OK;
+}
+
+const ran_op_hooks ran_hooks_center_crop_pad = {.infer = infer_center_crop_pad,
+                                                .evaluate = evaluate_center_crop_pad};
