@@ -55,9 +55,6 @@ typedef struct ran_target {
 /* `name`: a row of target.def, "native", or an LLVM triple. Not found: RAN_USAGE with the list. */
 RAN_MUST_USE ran_status ran_target_find(ran_context *context, const char *name, const char *cpu,
                                         const char *features, ran_target *out_target);
-size_t ran_target_count(void);
-const char *ran_target_name(size_t index);
-const char *ran_target_description(size_t index);
 
 /* ---- Index spaces ------------------------------------------------------------------------------ */
 
@@ -101,7 +98,7 @@ bool ran_space_strides(ran_context *context, const ran_space *space, const ran_t
 
 /* ---- Kernels ------------------------------------------------------------------------------------- */
 
-enum { RAN_SPEC_MAX = 160 };
+enum { RAN_SPEC_MAX = 256 };
 
 /* A family's description of one kernel: what specialize.c needs, without LLVM. */
 typedef struct ran_emission {
@@ -116,6 +113,9 @@ typedef struct ran_emission {
     ran_space store;             /* of ran_hook_store */
     bool has_load;               /* the body uses ran_hook_load for operand 0 of the anchor */
     ran_space load;
+    bool stored;                 /* vectors reach ran_hook_store as they lie in memory (f16 as its
+                                    16 bits), not as computed (f16 as f32) */
+    size_t symbol_count;         /* of the function; set before `describe` */
     const ran_dim *tasks;        /* NULL: 1 */
     const ran_dim *scratch;      /* bytes a slot; NULL: 0 */
 } ran_emission;
@@ -131,6 +131,8 @@ void ran_emission_set_dim(ran_emission *emission, size_t word, const ran_dim *di
 /* Position in `io` of a value of the region that is an argument (operand of the kernel op), or of
  * result `index`. */
 int64_t ran_emission_io(const ran_emission *emission, const ran_value *argument);
+/* Position of the status word (int64_t): a body sets it to a RAN_RUN_ code when data is hostile. */
+int64_t ran_emission_io_status(const ran_emission *emission);
 int64_t ran_emission_io_result(const ran_emission *emission, size_t index);
 
 /* Which layouts a kernel works on. */

@@ -109,7 +109,7 @@ static void store_io(driver *d, const ran_op *op)
 {
     int64_t n = 0;
     for (size_t i = 0; i < op->operand_count; i++, n++)
-        if (!ran_kernel_literal(op, i) && ran_op_operand(op, i))
+        if (ran_op_operand(op, i))
             ran_build_store_word(&d->b, address_of(d, ran_op_operand(op, i)), d->io, n);
     for (size_t i = 0; i < op->result_count; i++, n++)
         ran_build_store_word(&d->b, address_of(d, ran_op_result(op, i)), d->io, n);

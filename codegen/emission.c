@@ -27,6 +27,12 @@ int64_t ran_emission_io_result(const ran_emission *emission, size_t index)
     return (int64_t)(ran_op_operand_count(emission->kernel) + index);
 }
 
+int64_t ran_emission_io_status(const ran_emission *emission)
+{
+    return ran_emission_io_result(emission, ran_op_result_count(emission->kernel)) +
+           (int64_t)emission->symbol_count;
+}
+
 ran_op *ran_kernel_anchor(const ran_op *kernel)
 {
     for (ran_op *op = ran_region_first(ran_op_region(kernel, 0)); op; op = ran_op_next(op))

@@ -135,7 +135,8 @@ static ran_vector op_value(hook *h, const ran_value *value)
     const ran_op *op = ran_value_op(value);
     if (op == h->emission->anchor) {
         RAN_ASSERT(h->b->context, h->is_store && ran_value_index(value) == 0);
-        return ran_build_load_computed(h->b, ran_type_elem(ran_value_type(value)), h->vector);
+        return (h->emission->stored ? ran_build_load_stored : ran_build_load_computed)(
+            h->b, ran_type_elem(ran_value_type(value)), h->vector);
     }
     ran_vector operands[8] = {{0}}, result = {0};
     RAN_ASSERT(h->b->context, op->operand_count <= 8);

@@ -33,6 +33,16 @@ libcodegen_la_SOURCES = \
 	codegen/lower.h \
 	codegen/memory_plan.c \
 	codegen/model.h \
+	codegen/move/blocks.h \
+	codegen/move/blocks_host.c \
+	codegen/move/gather.h \
+	codegen/move/gather_host.c \
+	codegen/move/move.c \
+	codegen/move/move.h \
+	codegen/move/pad.h \
+	codegen/move/pad_host.c \
+	codegen/move/strided.h \
+	codegen/move/strided_host.c \
 	codegen/select.c \
 	codegen/space.c \
 	codegen/specialize.c \
@@ -43,6 +53,10 @@ libcodegen_la_SOURCES = \
 # each flavour, embedded, and specialised when a model is compiled. One file a line, sorted.
 KERNEL_BODIES = \
 	codegen/elementwise/map.c \
+	codegen/move/blocks.c \
+	codegen/move/gather.c \
+	codegen/move/pad.c \
+	codegen/move/strided.c \
 	codegen/vecmath/elementwise.c
 
 # What kernel bodies include (found by -MD too; listed here so that they are distributed).

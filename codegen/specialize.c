@@ -374,6 +374,7 @@ ran_status ran_specialize(ran_codegen *codegen, const ran_op *kernel, const char
     ran_emission emission = {.context = codegen->context,
                              .target = &codegen->target,
                              .kernel = kernel,
+                             .symbol_count = codegen->symbol_count,
                              .anchor = ran_kernel_anchor(kernel)};
     ran_status status = row->describe(&emission);
     if (status)
@@ -408,6 +409,15 @@ static void initialize_llvm(void)
     LLVMInitializeAArch64AsmParser();
 }
 
+/* LLVM's remarks about loops are no concern of users; its errors are ours. */
+static void on_diagnostic(LLVMDiagnosticInfoRef info, void *data)
+{
+    char *text = LLVMGetDiagInfoDescription(info);
+    if (LLVMGetDiagInfoSeverity(info) == LLVMDSError)
+        (void)ran_error(data, RAN_INTERNAL, "LLVM: %s", text);
+    LLVMDisposeMessage(text);
+}
+
 ran_status ran_codegen_create(ran_context *context, const ran_target *target,
                               ran_codegen **out_codegen)
 {
@@ -425,6 +435,7 @@ ran_status ran_codegen_create(ran_context *context, const ran_target *target,
     codegen->context = context;
     codegen->target = *target;
     codegen->llvm = LLVMContextCreate();
+    LLVMContextSetDiagnosticHandler(codegen->llvm, on_diagnostic, context);
     codegen->machine = LLVMCreateTargetMachine(llvm_target, target->triple, target->cpu,
                                                target->features, LLVMCodeGenLevelAggressive,
                                                LLVMRelocPIC, LLVMCodeModelDefault);

@@ -16,6 +16,12 @@ TOOLS_COMMON = \
 	tools/model.c \
 	tools/model.h
 
+# Programs that compile on the way.
+TOOLS_COMPILE = \
+	tools/compile_options.c \
+	tools/compile_options.h \
+	$(TOOLS_COMMON)
+
 TOOLS_PASSES = \
 	tools/pass_options.c \
 	tools/pass_options.h
@@ -29,9 +35,12 @@ tools_ran_run_SOURCES = \
 	tools/run/compare.c \
 	tools/run/data.c \
 	tools/run/interpret.c \
+	tools/run/native.c \
+	tools/run/profile.c \
 	tools/run/report.c \
 	tools/run/run.h \
-	$(TOOLS_COMMON)
+	tools/run/timer.c \
+	$(TOOLS_COMPILE)
 tools_ran_run_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tools_ran_run_LDADD = libran.la $(JANSSON_LIBS) -lm
 tools_ran_search_SOURCES = tools/ran-search.c $(TOOLS_COMMON)
@@ -40,8 +49,18 @@ tools_ran_stat_SOURCES = tools/ran-stat.c $(TOOLS_COMMON)
 tools_ran_stat_LDADD = libran.la
 tools_ran_train_SOURCES = tools/ran-train.c $(TOOLS_COMMON)
 tools_ran_train_LDADD = libran.la
-tools_rancc_SOURCES = tools/rancc.c $(TOOLS_COMMON)
-tools_rancc_LDADD = libran.la
+tools_rancc_SOURCES = \
+	tools/rancc.c \
+	tools/run/compare.c \
+	tools/run/data.c \
+	tools/run/interpret.c \
+	tools/run/native.c \
+	tools/run/report.c \
+	tools/run/run.h \
+	tools/run/timer.c \
+	$(TOOLS_COMPILE)
+tools_rancc_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tools_rancc_LDADD = libran.la $(JANSSON_LIBS) -lm
 
 # Man pages are made of --help.
 tools/man/%.1: tools/% $(srcdir)/tools/man/make_man.sh

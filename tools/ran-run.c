@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 
 #include "ir/ir.h"
+#include "tools/compile_options.h"
 #include "tools/files.h"
-#include "tools/model.h"
 #include "tools/run/run.h"
 
 enum { SOURCES_MAX = 256 };
@@ -20,6 +20,9 @@ enum {
     OPTION_OUTPUT_DIR,
     OPTION_INTERPRET,
     OPTION_JSON,
+    OPTION_BENCH,
+    OPTION_THREADS,
+    OPTION_PROFILE,
 };
 
 static const struct argp_option options[] = {
@@ -35,17 +38,22 @@ static const struct argp_option options[] = {
     {"atol", OPTION_ATOL, "X", 0, "Absolute tolerance (1e-4 of the largest |expected|)", 2},
     {NULL, 0, NULL, 0, "How to run:", 3},
     {"interpret", OPTION_INTERPRET, NULL, 0, "By the reference evaluator", 3},
+    {"threads", OPTION_THREADS, "N", 0, "On N threads (1)", 3},
+    {"bench", OPTION_BENCH, "SECONDS", OPTION_ARG_OPTIONAL, "Time it (1 second)", 3},
+    {"profile", OPTION_PROFILE, NULL, 0, "Time each node", 3},
     {"json", OPTION_JSON, NULL, 0, "Print JSON", 3},
     {0},
 };
 
 typedef struct arguments {
-    ran_model_options model;
+    ran_compile_arguments compile;
     const char *path, *output_dir;
     run_source inputs[SOURCES_MAX], expected[SOURCES_MAX];
     size_t input_count, expected_count;
     run_tolerance tolerance;
-    bool interpret, json;
+    bool interpret, json, profile;
+    double bench; /* seconds; 0: once */
+    unsigned threads;
 } arguments;
 
 static run_source parse_source(char *text)
@@ -62,7 +70,7 @@ static double parse_number(const char *text, struct argp_state *state)
     char *end;
     double value = strtod(text, &end);
     if (end == text || *end || !(value >= 0))
-        argp_error(state, "not a tolerance: %s", text);
+        argp_error(state, "not a number from 0: %s", text);
     return value;
 }
 
@@ -94,8 +102,19 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_JSON:
         a->json = true;
         break;
+    case OPTION_BENCH:
+        a->bench = value ? parse_number(value, state) : 1;
+        break;
+    case OPTION_PROFILE:
+        a->profile = true;
+        break;
+    case OPTION_THREADS:
+        a->threads = (unsigned)parse_number(value, state);
+        if (a->threads < 1 || a->threads > 1024)
+            argp_error(state, "--threads=%s: from 1 to 1024", value);
+        break;
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->model;
+        state->child_inputs[0] = &a->compile;
         break;
     case ARGP_KEY_ARG:
         if (a->path)
@@ -112,7 +131,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {
-    {&ran_model_argp, 0, "What is dynamic in the model:", 4},
+    {&ran_compile_argp, 0, "How to compile:", 4},
     {0},
 };
 
@@ -135,6 +154,7 @@ typedef struct session {
     const arguments *a;
     const ran_function *function;
     run_engine *engine;
+    run_profile profile;
     json_t *sets;
     size_t run_count, set_count;
     bool all_ok;
@@ -158,8 +178,39 @@ static ran_status write_outputs(session *s, const run_data_set *set, ran_tensor 
     return RAN_OK;
 }
 
+static void print_timing(const session *s, const char *name, const run_timing *timing)
+{
+    if (!s->a->json) {
+        printf("%s: median %.4f ms, min %.4f, p90 %.4f, %zu runs, %u threads\n", name,
+               timing->median_ms, timing->min_ms, timing->p90_ms, timing->runs, s->a->threads);
+        return;
+    }
+    json_t *object =
+        json_pack("{s:f, s:f, s:f, s:I, s:i}", "median_ms", timing->median_ms, "min_ms",
+                  timing->min_ms, "p90_ms", timing->p90_ms, "runs", (json_int_t)timing->runs,
+                  "threads", (int)s->a->threads);
+    json_dumpf(object, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(object);
+}
+
+static ran_status bench_set(session *s, run_data_set *set)
+{
+    run_timing timing;
+    ran_status status = run_data_check(s->context, s->function, set);
+    if (status == RAN_OK)
+        status = s->engine->bench(s->engine, (const ran_tensor *const *)set->inputs, s->a->bench,
+                                  &timing);
+    if (status == RAN_OK)
+        print_timing(s, set->name ? set->name : s->a->path, &timing);
+    run_data_clear(set);
+    return status;
+}
+
 static ran_status run_set(session *s, run_data_set *set)
 {
+    if (s->a->bench > 0)
+        return bench_set(s, set);
     ran_tensor **results = calloc(set->output_count + 1, sizeof(*results));
     if (!results)
         abort();
@@ -229,35 +280,60 @@ static ran_status run_engine_on_data(session *s)
     s->sets = s->a->json ? json_array() : NULL;
     s->all_ok = true;
     ran_status status = sets ? run_directory(s) : run_options(s);
-    if (s->a->json && status == RAN_OK)
+    if (s->a->json && status == RAN_OK && s->a->bench == 0)
         print_json(s);
     json_decref(s->sets);
     return status == RAN_OK && !s->all_ok ? RAN_MISMATCH : status;
+}
+
+/* Data is checked against the model as it was read; native code may lower a copy. */
+static ran_status create_engine(session *s, ran_module *module)
+{
+    if (s->a->interpret)
+        return run_interpreter_create(s->function, &s->engine);
+    ran_compile_options options = ran_compile_options_of(&s->a->compile);
+    if (s->a->profile)
+        run_profile_start(&s->profile, &options);
+    return run_native_create(module, &options, s->a->threads, s->a->compile.mem_report,
+                             &s->engine);
+}
+
+static ran_status run_loaded(session *s, ran_module *module)
+{
+    ran_module *copy = ran_module_clone(module);
+    s->function = ran_module_first_function(copy);
+    ran_status status = RAN_OK;
+    if (!s->function)
+        status = ran_error(s->context, RAN_INVALID, "%s has no function", s->a->path);
+    if (status == RAN_OK && !s->a->interpret)
+        status = ran_compile_optimize(s->context, &s->a->compile, module);
+    if (status == RAN_OK)
+        status = create_engine(s, module);
+    if (status == RAN_OK) {
+        status = run_engine_on_data(s);
+        if (s->a->profile && !s->a->interpret)
+            run_profile_print(&s->profile, run_native_compiled(s->engine), s->a->json);
+        s->engine->destroy(s->engine);
+    }
+    ran_module_destroy(copy);
+    return status;
 }
 
 static ran_status run_model(ran_context *context, const arguments *a)
 {
     ran_module *module;
     session s = {.context = context, .a = a};
-    ran_status status = ran_model_load(context, a->path, &a->model, &module);
+    ran_status status = ran_model_load(context, a->path, &a->compile.model, &module);
     if (status != RAN_OK)
         return status;
-    s.function = ran_module_first_function(module);
-    if (!s.function)
-        status = ran_error(context, RAN_INVALID, "%s has no function", a->path);
-    if (status == RAN_OK)
-        status = run_interpreter_create(s.function, &s.engine);
-    if (status == RAN_OK) {
-        status = run_engine_on_data(&s);
-        s.engine->destroy(s.engine);
-    }
+    status = run_loaded(&s, module);
     ran_module_destroy(module);
     return status;
 }
 
 int main(int argc, char **argv)
 {
-    static arguments a = {.tolerance = {.rtol = 1e-3, .atol = -1}};
+    static arguments a = {.tolerance = {.rtol = 1e-3, .atol = -1}, .threads = 1};
     ran_tool_init(&argc, &argv);
     argp_parse(&parser, argc, argv, 0, NULL, &a);
     ran_context *context = ran_context_create();

@@ -91,6 +91,8 @@ LLVMValueRef ran_build_lane_mask(ran_llvm *b, LLVMValueRef limit);
 ran_vector ran_build_zero_lanes(ran_llvm *b, ran_vector vector, LLVMValueRef mask);
 /* A computed vector as it lies behind a pointer that a body passes to a hook, and back. */
 ran_vector ran_build_load_computed(ran_llvm *b, ran_elem elem, LLVMValueRef pointer);
+/* One that lies as in memory, computed. */
+ran_vector ran_build_load_stored(ran_llvm *b, ran_elem elem, LLVMValueRef pointer);
 void ran_build_store_computed(ran_llvm *b, ran_vector vector, LLVMValueRef pointer);
 
 /* An elementwise op on vectors. Unsupported element types: RAN_UNSUPPORTED. */

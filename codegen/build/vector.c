@@ -271,6 +271,11 @@ ran_vector ran_build_load_computed(ran_llvm *b, ran_elem elem, LLVMValueRef poin
     return (ran_vector){load, elem};
 }
 
+ran_vector ran_build_load_stored(ran_llvm *b, ran_elem elem, LLVMValueRef pointer)
+{
+    return (ran_vector){to_computed(b, elem, load_contiguous(b, elem, pointer, NULL)), elem};
+}
+
 void ran_build_store_computed(ran_llvm *b, ran_vector vector, LLVMValueRef pointer)
 {
     LLVMSetAlignment(LLVMBuildStore(b->builder, vector.value, pointer),

@@ -10,6 +10,11 @@
 extern "C" {
 #endif
 
+/* Names that --target takes, and what each stands for ("native" and LLVM triples are others). */
+size_t ran_target_count(void);
+const char *ran_target_name(size_t index);
+const char *ran_target_description(size_t index);
+
 typedef enum ran_weights_mode {
     RAN_WEIGHTS_AUTO,  /* embedded up to 1 GiB, else a file */
     RAN_WEIGHTS_EMBED,

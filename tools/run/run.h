@@ -6,9 +6,30 @@
 #ifndef TOOLS_RUN_RUN_H
 #define TOOLS_RUN_RUN_H
 
+#include <ran/compile.h>
 #include <ran/ir.h>
 
 #include <jansson.h>
+
+/* ---- Times -------------------------------------------------------------------------------------- */
+
+typedef struct run_timing {
+    double median_ms, min_ms, p90_ms;
+    size_t runs;
+} run_timing;
+
+typedef struct run_timer {
+    double end, start;
+    double *seconds;
+    size_t count, capacity;
+    int warm;
+} run_timer;
+
+/* start; while (next) { run; stop; } finish, which frees. */
+void run_timer_start(run_timer *timer, double seconds);
+bool run_timer_next(run_timer *timer);
+void run_timer_stop(run_timer *timer);
+void run_timer_finish(run_timer *timer, run_timing *out_timing);
 
 /* ---- Engines ---------------------------------------------------------------------------------- */
 
@@ -18,12 +39,32 @@ typedef struct run_engine {
     /* Inputs in the order of the function's arguments; results are new references. */
     ran_status (*run)(struct run_engine *self, const ran_tensor *const *inputs,
                       ran_tensor **out_results);
+    /* Runs for that many seconds, the outputs' memory and the workspace being there. */
+    ran_status (*bench)(struct run_engine *self, const ran_tensor *const *inputs, double seconds,
+                        run_timing *out_timing);
     void (*destroy)(struct run_engine *self);
 } run_engine;
 
 /* The reference evaluator. */
 RAN_MUST_USE ran_status run_interpreter_create(const ran_function *function,
                                                RAN_GIVE run_engine **out_engine);
+
+/* Native code; lowers `module` in place. */
+RAN_MUST_USE ran_status run_native_create(ran_module *module, const ran_compile_options *options,
+                                          unsigned threads, bool mem_report,
+                                          RAN_GIVE run_engine **out_engine);
+const ran_compiled *run_native_compiled(const run_engine *engine);
+
+/* Time of each kernel, summed over all runs. */
+typedef struct run_profile {
+    double *seconds, last;
+    size_t capacity, runs;
+} run_profile;
+
+/* Makes the compiled code call back between kernels. */
+void run_profile_start(run_profile *profile, ran_compile_options *options);
+/* A table, or an array of objects; frees the profile. */
+void run_profile_print(run_profile *profile, const ran_compiled *compiled, bool json);
 
 /* ---- Data --------------------------------------------------------------------------------------- */
 

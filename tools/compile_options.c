@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tools/compile_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OPTION_TARGET = 0x2000,
+    OPTION_PASSES,
+    OPTION_PREFIX,
+    OPTION_WEIGHTS,
+    OPTION_MEM_REPORT,
+    OPTION_PRINT_BEFORE,
+    OPTION_PRINT_AFTER,
+    OPTION_PRINT_BEFORE_ALL,
+    OPTION_PRINT_AFTER_ALL,
+    OPTION_TIME_PASSES,
+    OPTION_STATS,
+    OPTION_VERIFY_EACH,
+    OPTION_BISECT,
+};
+
+static const struct argp_option options[] = {
+    {NULL, 'O', "LEVEL", 0, "0, 1, 2 (the default), 3 or s", 0},
+    {NULL, 'f', "[no-]PASS[=VALUE]", 0, "Switch a pass on or off; -fpass-plugin=FILE", 0},
+    {"passes", OPTION_PASSES, "PIPELINE", 0, "More passes: name{option=value;...},...", 0},
+    {"target", OPTION_TARGET, "NAME", 0, "native (the default), a CPU, an LLVM triple; help lists",
+     0},
+    {NULL, 'm', "cpu=NAME|attr=LIST", 0, "LLVM's CPU and features", 0},
+    {"prefix", OPTION_PREFIX, "NAME", 0, "Names the model's symbols", 0},
+    {"weights", OPTION_WEIGHTS, "embed|file", 0, "Inside the code, or a file beside it", 0},
+    {"mem-report", OPTION_MEM_REPORT, NULL, 0, "Print the memory plan", 0},
+    {"print-before", OPTION_PRINT_BEFORE, "PASSES", 0, "Print the IR before these passes", 0},
+    {"print-after", OPTION_PRINT_AFTER, "PASSES", 0,
+     "Print the IR after these passes (of code generation: layout, fuse, select)", 0},
+    {"print-before-all", OPTION_PRINT_BEFORE_ALL, NULL, 0, "Before every pass", 0},
+    {"print-after-all", OPTION_PRINT_AFTER_ALL, NULL, 0, "After every pass", 0},
+    {"time-passes", OPTION_TIME_PASSES, NULL, 0, "Print how long each pass took", 0},
+    {"stats", OPTION_STATS, NULL, 0, "Print what the passes did", 0},
+    {"verify-each", OPTION_VERIFY_EACH, NULL, 0, "Verify the IR after each pass", 0},
+    {"opt-bisect-limit", OPTION_BISECT, "N", 0, "Run the first N passes only", 0},
+    {0},
+};
+
+static void add_switch(ran_compile_arguments *a, struct argp_state *state, char kind,
+                       const char *name, const char *value)
+{
+    if (a->switch_count == RAN_COMPILE_SWITCHES)
+        argp_error(state, "more than %d switches", RAN_COMPILE_SWITCHES);
+    a->switches[a->switch_count].kind = kind;
+    a->switches[a->switch_count].name = name;
+    a->switches[a->switch_count++].value = value;
+}
+
+static void list_targets(void)
+{
+    for (size_t i = 0; i < ran_target_count(); i++)
+        printf("%-16s %s\n", ran_target_name(i), ran_target_description(i));
+    printf("%-16s %s\n", "native", "this machine");
+    exit(0);
+}
+
+static void parse_machine(ran_compile_arguments *a, char *value, struct argp_state *state)
+{
+    if (!strncmp(value, "cpu=", 4))
+        a->cpu = value + 4;
+    else if (!strncmp(value, "attr=", 5))
+        a->features = value + 5;
+    else
+        argp_error(state, "unknown option -m%s (-mcpu=NAME, -mattr=LIST)", value);
+}
+
+static void parse_level(ran_compile_arguments *a, char *value, struct argp_state *state)
+{
+    if (strlen(value) != 1 || !strchr("0123s", *value))
+        argp_error(state, "-O%s: 0, 1, 2, 3 or s", value);
+    a->level = value;
+}
+
+static void parse_weights(ran_compile_arguments *a, char *value, struct argp_state *state)
+{
+    if (!strcmp(value, "embed"))
+        a->weights = RAN_WEIGHTS_EMBED;
+    else if (!strcmp(value, "file"))
+        a->weights = RAN_WEIGHTS_FILE;
+    else
+        argp_error(state, "--weights=%s: embed or file", value);
+}
+
+static const char *manager_switch(int key)
+{
+    for (size_t i = 0; options[i].name || options[i].key; i++)
+        if (options[i].key == key)
+            return options[i].name;
+    return NULL;
+}
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+    ran_compile_arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        a->level = a->level ? a->level : "2";
+        state->child_inputs[0] = &a->model;
+        return 0;
+    case 'O':
+        parse_level(a, value, state);
+        return 0;
+    case 'f':
+        add_switch(a, state, 'f', value, NULL);
+        return 0;
+    case 'm':
+        parse_machine(a, value, state);
+        return 0;
+    case OPTION_PASSES:
+        add_switch(a, state, 'p', value, NULL);
+        return 0;
+    case OPTION_TARGET:
+        if (!strcmp(value, "help"))
+            list_targets();
+        a->target = value;
+        return 0;
+    case OPTION_PREFIX:
+        a->prefix = value;
+        return 0;
+    case OPTION_WEIGHTS:
+        parse_weights(a, value, state);
+        return 0;
+    case OPTION_MEM_REPORT:
+        a->mem_report = true;
+        return 0;
+    default:
+        if (key < OPTION_PRINT_BEFORE || key > OPTION_BISECT)
+            return ARGP_ERR_UNKNOWN;
+        add_switch(a, state, 'm', manager_switch(key), value);
+        return 0;
+    }
+}
+
+static const struct argp_child children[] = {
+    {&ran_model_argp, 0, "What is dynamic in the model:", 0},
+    {0},
+};
+
+const struct argp ran_compile_argp = {
+    .options = options, .parser = parse_option, .children = children};
+
+/* ---- Passes -------------------------------------------------------------------------------------- */
+
+static ran_status apply_switch(ran_pass_manager *manager, char kind, const char *name,
+                               const char *value)
+{
+    if (kind == 'f')
+        return ran_pass_manager_set_flag(manager, name, NULL);
+    if (kind == 'p')
+        return ran_pass_manager_add_passes(manager, name);
+    return ran_pass_manager_set_option(manager, name, value);
+}
+
+ran_status ran_compile_create_manager(ran_context *context, const ran_compile_arguments *a,
+                                      ran_pass_manager **out_manager)
+{
+    ran_pass_manager *manager = ran_pass_manager_create(context);
+    ran_pass_manager_set_stream(manager, stderr);
+    ran_status status = ran_pass_manager_set_level(manager, a->level);
+    for (size_t i = 0; !status && i < a->switch_count; i++)
+        status = apply_switch(manager, a->switches[i].kind, a->switches[i].name,
+                              a->switches[i].value);
+    if (status)
+        ran_pass_manager_destroy(manager);
+    else
+        *out_manager = manager;
+    return status;
+}
+
+ran_status ran_compile_optimize(ran_context *context, const ran_compile_arguments *a,
+                                ran_module *module)
+{
+    ran_pass_manager *manager = NULL;
+    ran_status status = ran_compile_create_manager(context, a, &manager);
+    if (status)
+        return status;
+    status = ran_pass_manager_run(manager, module);
+    ran_pass_manager_report(manager, stderr);
+    ran_pass_manager_destroy(manager);
+    return status;
+}
+
+ran_status ran_compile_prepare(ran_context *context, const ran_compile_arguments *a,
+                               const char *path, ran_module **out_module)
+{
+    ran_module *module = NULL;
+    ran_status status = ran_model_load(context, path, &a->model, &module);
+    if (status)
+        return status;
+    status = ran_compile_optimize(context, a, module);
+    if (status)
+        ran_module_destroy(module);
+    else
+        *out_module = module;
+    return status;
+}
+
+/* ---- Code generation --------------------------------------------------------------------------------- */
+
+static bool is_listed(const char *list, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *p = list; p && *p; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == n && !strncmp(p, word, n))
+            return true;
+    return false;
+}
+
+/* --print-after for the steps of code generation. */
+static void observe(void *data, const char *step, const ran_module *module)
+{
+    const ran_compile_arguments *a = data;
+    bool wanted = false;
+    for (size_t i = 0; i < a->switch_count; i++) {
+        const char *name = a->switches[i].name;
+        if (a->switches[i].kind != 'm')
+            continue;
+        wanted = wanted || !strcmp(name, "print-after-all") ||
+                 (!strcmp(name, "print-after") && is_listed(a->switches[i].value, step));
+    }
+    if (!wanted)
+        return;
+    fprintf(stderr, "// after %s\n", step);
+    if (ran_module_print(module, stderr, NULL))
+        fprintf(stderr, "// (not printable)\n");
+}
+
+ran_compile_options ran_compile_options_of(const ran_compile_arguments *a)
+{
+    return (ran_compile_options){.target = a->target,
+                                 .cpu = a->cpu,
+                                 .features = a->features,
+                                 .prefix = a->prefix,
+                                 .weights = a->weights,
+                                 .observe = observe,
+                                 .observe_data = (void *)a};
+}

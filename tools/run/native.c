@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The engine that users ship: native code, compiled in this process. */
+#include "tools/run/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <ran/compile.h>
+#include <ran/rt.h>
+#include <ran/tensor_file.h>
+
+typedef struct native {
+    run_engine engine;
+    ran_context *context;
+    ran_compiled *compiled;
+    const struct ran_model_desc *desc;
+    const void *weights;
+    struct ran_rt_pool *pool;
+    void *workspace;
+    size_t workspace_size;
+} native;
+
+/* ---- Tensors of the runtime ------------------------------------------------------------------- */
+
+static struct ran_rt_tensor view(const ran_tensor *tensor)
+{
+    struct ran_rt_tensor out = {.elem = ran_elem_onnx(ran_tensor_elem(tensor)),
+                                .rank = ran_tensor_rank(tensor),
+                                .numel = ran_tensor_numel(tensor),
+                                .bytes = ran_tensor_bytes(tensor),
+                                .data = (void *)ran_tensor_data(tensor)};
+    memcpy(out.dims, ran_tensor_dims(tensor), (size_t)out.rank * sizeof(*out.dims));
+    return out;
+}
+
+static ran_tensor *take(const struct ran_value_desc *value, const int64_t *dims)
+{
+    ran_elem elem = RAN_ELEM_F32;
+    ran_elem_from_onnx(value->elem, &elem);
+    return ran_tensor_create(elem, value->rank, dims);
+}
+
+/* ---- A run -------------------------------------------------------------------------------------- */
+
+typedef struct call {
+    int64_t *symbols;
+    const void **inputs;
+    void **outputs;
+} call;
+
+static ran_status bind(native *n, const ran_tensor *const *inputs, call *c)
+{
+    struct ran_rt_error error = {{0}};
+    struct ran_rt_tensor *views = calloc(n->desc->input_count + 1, sizeof(*views));
+    for (uint32_t i = 0; i < n->desc->input_count; i++) {
+        views[i] = view(inputs[i]);
+        c->inputs[i] = views[i].data;
+    }
+    int failed = ran_rt_bind(n->desc, views, c->symbols, &error);
+    free(views);
+    return failed ? ran_error(n->context, RAN_INVALID, "%s", error.text) : RAN_OK;
+}
+
+static void create_outputs(native *n, call *c, ran_tensor **out_results)
+{
+    size_t ranks = 0;
+    for (uint32_t i = 0; i < n->desc->output_count; i++)
+        ranks += (size_t)n->desc->outputs[i].rank;
+    int64_t *dims = calloc(ranks + 1, sizeof(*dims)), *next = dims;
+    n->desc->output_shapes(c->symbols, dims);
+    for (uint32_t i = 0; i < n->desc->output_count; i++) {
+        out_results[i] = take(&n->desc->outputs[i], next);
+        c->outputs[i] = ran_tensor_mutable_data(out_results[i]);
+        next += n->desc->outputs[i].rank;
+    }
+    free(dims);
+}
+
+/* The workspace is kept: a run that is timed does not pay for its pages again. */
+static ran_status reserve(native *n, const int64_t *symbols)
+{
+    const struct ran_parallel *parallel = n->pool ? ran_rt_pool_parallel(n->pool) : NULL;
+    size_t size = n->desc->workspace_size(symbols, parallel ? parallel->slots : 1);
+    if (size <= n->workspace_size)
+        return RAN_OK;
+    free(n->workspace);
+    n->workspace = malloc(size);
+    n->workspace_size = n->workspace ? size : 0;
+    return n->workspace ? RAN_OK
+                        : ran_error(n->context, RAN_INVALID, "no memory for %zu bytes of workspace",
+                                    size);
+}
+
+static ran_status execute(native *n, const call *c)
+{
+    static const char *const reasons[] = {
+        [RAN_RUN_CPU] = "this CPU lacks an instruction set that the model was compiled for",
+        [RAN_RUN_INDEX] = "an index in the data is out of range",
+        [RAN_RUN_CAPACITY] = "an output is larger than its buffer"};
+    int code = n->desc->run(c->symbols, c->inputs, c->outputs, n->workspace,
+                            n->pool ? ran_rt_pool_parallel(n->pool) : NULL, n->weights);
+    return code ? ran_error(n->context, RAN_INVALID, "%s", reasons[code]) : RAN_OK;
+}
+
+static ran_status run(run_engine *self, const ran_tensor *const *inputs, ran_tensor **out_results)
+{
+    native *n = (native *)self;
+    call c = {calloc(n->desc->symbol_count + 1, sizeof(*c.symbols)),
+              calloc(n->desc->input_count + 1, sizeof(*c.inputs)),
+              calloc(n->desc->output_count + 1, sizeof(*c.outputs))};
+    ran_status status = bind(n, inputs, &c);
+    if (!status)
+        status = reserve(n, c.symbols);
+    if (!status) {
+        create_outputs(n, &c, out_results);
+        status = execute(n, &c);
+    }
+    free(c.symbols);
+    free(c.inputs);
+    free(c.outputs);
+    return status;
+}
+
+static ran_status bench(run_engine *self, const ran_tensor *const *inputs, double seconds,
+                        run_timing *out_timing)
+{
+    native *n = (native *)self;
+    call c = {calloc(n->desc->symbol_count + 1, sizeof(*c.symbols)),
+              calloc(n->desc->input_count + 1, sizeof(*c.inputs)),
+              calloc(n->desc->output_count + 1, sizeof(*c.outputs))};
+    ran_tensor **results = calloc(n->desc->output_count + 1, sizeof(*results));
+    ran_status status = bind(n, inputs, &c);
+    if (!status)
+        status = reserve(n, c.symbols);
+    if (!status) {
+        create_outputs(n, &c, results);
+        run_timer timer;
+        run_timer_start(&timer, seconds);
+        while (!status && run_timer_next(&timer)) {
+            status = execute(n, &c);
+            run_timer_stop(&timer);
+        }
+        run_timer_finish(&timer, out_timing);
+    }
+    for (uint32_t i = 0; i < n->desc->output_count; i++)
+        ran_tensor_release(results[i]);
+    free(results);
+    free(c.symbols);
+    free(c.inputs);
+    free(c.outputs);
+    return status;
+}
+
+static void destroy(run_engine *self)
+{
+    native *n = (native *)self;
+    ran_rt_pool_destroy(n->pool);
+    ran_compiled_destroy(n->compiled);
+    free(n->workspace);
+    free(n);
+}
+
+ran_status run_native_create(ran_module *module, const ran_compile_options *options,
+                             unsigned threads, bool mem_report, run_engine **out_engine)
+{
+    ran_context *context = ran_module_context(module);
+    native *n = calloc(1, sizeof(*n));
+    if (!n)
+        abort();
+    ran_compile_options in_process = *options;
+    in_process.weights = RAN_WEIGHTS_FILE;
+    n->engine = (run_engine){"native", run, bench, destroy};
+    n->context = context;
+    ran_status status = ran_compile(module, &in_process, &n->compiled);
+    if (!status)
+        status = ran_compiled_load(n->compiled, &n->desc, &n->weights);
+    if (!status && mem_report)
+        ran_compiled_memory_report(n->compiled, stderr);
+    if (!status && threads > 1 && !(n->pool = ran_rt_pool_create(threads)))
+        status = ran_error(context, RAN_INVALID, "cannot start %u threads", threads);
+    if (status)
+        destroy(&n->engine);
+    else
+        *out_engine = &n->engine;
+    return status;
+}
+
+const ran_compiled *run_native_compiled(const run_engine *engine)
+{
+    return ((const native *)engine)->compiled;
+}
