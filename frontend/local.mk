@@ -18,6 +18,7 @@ libfrontend_la_SOURCES = \
 	frontend/ops/geometry.c \
 	frontend/ops/nn.c \
 	frontend/ops/quantize.c \
+	frontend/ops/scan.c \
 	frontend/ops/shape.c \
 	frontend/ops/state.c \
 	frontend/scope.c \
