@@ -199,6 +199,15 @@ static list read_list(const char *path)
     return l;
 }
 
+static void free_list(list *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        free(l->lines[i].name);
+        free(l->lines[i].reason);
+    }
+    free(l->lines);
+}
+
 static const line *find_line(const list *l, const char *name)
 {
     for (size_t i = 0; i < l->count; i++)
@@ -224,6 +233,7 @@ static void write_lists(const options *o, const results *r)
     }
     if (fclose(pass) || fclose(xfail))
         perror("run_node_cases");
+    free_list(&old);
 }
 
 /* ---- Verdict ---------------------------------------------------------------------------------------------------- */
@@ -247,6 +257,8 @@ static int check_lists(const options *o, const results *r)
     if (!o->only && found != pass.count + xfail.count)
         printf("FAIL: %zu cases of the lists are not there\n", pass.count + xfail.count - found),
             failures++;
+    free_list(&pass);
+    free_list(&xfail);
     return failures;
 }
 
@@ -258,6 +270,7 @@ static void excuse_broken_cases(const options *o, results *r)
         if (known && !strncmp(known->reason, "broken case", 11) && r->list[i].outcome == WRONG)
             r->list[i].outcome = UNSUPPORTED;
     }
+    free_list(&xfail);
 }
 
 static int check(const options *o, const results *r)
@@ -335,7 +348,7 @@ int main(int argc, char **argv)
     static const struct argp parser = {option_table, parse_option, "DIR...",
                                        "Runs ONNX's node cases.", NULL, NULL, NULL};
     options o = {.engine = "interpret"};
-    results r = {NULL, 0, 0};
+    static results r; /* static: held until the end, not leaked */
     argp_parse(&parser, argc, argv, 0, NULL, &o);
     find_cases(&o, &r);
     for (size_t i = 0; i < r.count; i++)
