@@ -42,6 +42,6 @@ void ran_count_op(const ran_op *op, ran_counts *counts)
         if (i == 0 && op->opcode == RAN_OP_RELU)
             counts->relu_elements += numel;
     }
-    if (d->hooks && d->hooks->count)
+    if (d->hooks->count)
         d->hooks->count(op, counts);
 }

@@ -57,16 +57,32 @@ const ran_dim *ran_dim_fresh(ran_context *context)
                                                      (unsigned long long)context->fresh_count));
 }
 
+/* Nodes share their operands, but what walks or prints them sees trees, and these can double with
+ * every layer of a network. One that is too large is known by a symbol instead, the same one each
+ * time; binding the symbols that it was made of computes it as before. */
+enum { LARGEST_TREE = 400 };
+
+static const ran_dim *intern_node(ran_context *context, ran_dim key)
+{
+    key.weight = 1 + key.lhs->weight + key.rhs->weight;
+    const ran_dim *dim = intern_dim(context, key);
+    if (key.weight <= LARGEST_TREE)
+        return dim;
+    if (!dim->stand_in)
+        ((ran_dim *)dim)->stand_in = ran_dim_fresh(context);
+    return dim->stand_in;
+}
+
 const ran_dim *ran_dim_node(ran_context *context, ran_dim_kind kind, const ran_dim *lhs,
                             const ran_dim *rhs)
 {
-    return intern_dim(context, (ran_dim){.kind = kind, .lhs = lhs, .rhs = rhs});
+    return intern_node(context, (ran_dim){.kind = kind, .lhs = lhs, .rhs = rhs});
 }
 
 const ran_dim *ran_dim_opaque_node(ran_context *context, ran_dim_kind kind, const ran_dim *lhs,
                                    const ran_dim *rhs)
 {
-    return intern_dim(context, (ran_dim){.kind = kind, .value = 1, .lhs = lhs, .rhs = rhs});
+    return intern_node(context, (ran_dim){.kind = kind, .value = 1, .lhs = lhs, .rhs = rhs});
 }
 
 ran_dim_kind ran_dim_get_kind(const ran_dim *dim)

@@ -409,13 +409,71 @@ static bool is_never_negative(const ran_dim *dim)
     }
 }
 
+/* p with term `at` replaced by coefficient * (bound / k), all multiplied by k. */
+static bool replace_term(const poly *p, int at, const ran_dim *bound, int64_t shift, int64_t k,
+                         poly *out)
+{
+    poly rest = *p, by;
+    term dropped = p->terms[at];
+    memmove(&rest.terms[at], &rest.terms[at + 1], (size_t)(--rest.count - at) * sizeof rest.terms[0]);
+    read_dim(&by, bound);
+    add_constant(&by, shift);
+    *out = (poly){0};
+    add_poly(out, &rest, k);
+    add_poly(out, &by, dropped.coefficient);
+    return !out->failed;
+}
+
+static bool prove_never_negative(const poly *scaled, int64_t scale, int depth);
+
+static bool prove_with_bound(const poly *scaled, int64_t scale, int depth, int at,
+                             const ran_dim *bound, int64_t shift, int64_t k)
+{
+    poly next;
+    return replace_term(scaled, at, bound, shift, k, &next) &&
+           prove_never_negative(&next, scale * k, depth - 1);
+}
+
+/* x/k - (k-1)/k <= floor(x/k) <= x/k, min(a, b) <= a, max(a, b) >= a: the bound on the side that
+ * the term's sign asks for. */
+static bool prove_by_term(const poly *scaled, int64_t scale, int depth, int at)
+{
+    const term *t = &scaled->terms[at];
+    const ran_dim *atom = t->atoms[0];
+    bool negative = t->coefficient < 0;
+    if (atom->kind == RAN_DIM_FLOORDIV && atom->rhs->kind == RAN_DIM_CONSTANT) {
+        int64_t k = atom->rhs->value;
+        bool fits = k > 0 && k <= INT32_MAX && scale <= INT32_MAX;
+        return fits && prove_with_bound(scaled, scale, depth, at, atom->lhs, negative ? 0 : 1 - k, k);
+    }
+    if (atom->kind != (negative ? RAN_DIM_MIN : RAN_DIM_MAX))
+        return false;
+    return prove_with_bound(scaled, scale, depth, at, atom->lhs, 0, 1) ||
+           prove_with_bound(scaled, scale, depth, at, atom->rhs, 0, 1);
+}
+
+/* Whether the whole number p, of which `scaled` bounds scale * p from below, is never negative:
+ * p > -1 is enough. */
+static bool prove_never_negative(const poly *scaled, int64_t scale, int depth)
+{
+    enum { MOST_TERMS = 6 };
+    poly raised = *scaled;
+    add_constant(&raised, scale - 1);
+    if (poly_is_never_negative(&raised))
+        return true;
+    for (int i = 0; depth && i < scaled->count && i < MOST_TERMS; i++)
+        if (scaled->terms[i].count == 1 && prove_by_term(scaled, scale, depth, i))
+            return true;
+    return false;
+}
+
 bool ran_dim_is_at_least(const ran_dim *a, const ran_dim *b)
 {
     poly p, q;
     read_dim(&p, a);
     read_dim(&q, b);
     add_poly(&p, &q, -1);
-    return poly_is_never_negative(&p);
+    return !p.failed && prove_never_negative(&p, 1, 3);
 }
 
 typedef struct operand_list {

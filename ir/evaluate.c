@@ -185,7 +185,7 @@ static ran_status run_hook(ran_evaluation *e)
 {
     const ran_op *op = e->op;
     const ran_op_def *d = ran_op_definition(op->opcode);
-    if (!d->hooks || !d->hooks->evaluate)
+    if (!d->hooks->evaluate)
         return ran_op_error(op, RAN_UNSUPPORTED, "the reference evaluator can't run it");
     /* What a region gives has no types before it has run. */
     ran_status status = RAN_OK;

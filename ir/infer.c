@@ -180,7 +180,7 @@ ran_status ran_infer_call(ran_infer *infer)
 {
     const ran_op *op = infer->op;
     const ran_op_def *d = ran_op_definition(op->opcode);
-    if (!d->hooks || !d->hooks->infer)
+    if (!d->hooks->infer)
         return ran_op_error(op, RAN_UNSUPPORTED, "has no shape inference");
     for (size_t i = 0; i < d->operand_count && i < op->operand_count; i++)
         if (!d->operands[i].optional && !d->operands[i].variadic && !infer->operands[i])

@@ -49,6 +49,8 @@ struct ran_dim {
     int64_t value; /* of a constant; of others, see ir/dim.h */
     const char *name;
     const ran_dim *lhs, *rhs;
+    uint32_t weight;         /* operations in the tree */
+    const ran_dim *stand_in; /* a symbol, for a tree that is too large */
 };
 
 struct ran_type {

@@ -7,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Weak: a family that is not there leaves its ops without hooks, which is reported at their use. */
-#define RAN_OP(ENUM, name, hooks, ...)                                                             \
-    extern const ran_op_hooks ran_hooks_##hooks __attribute__((weak));
+#define RAN_OP(ENUM, name, hooks, ...) extern const ran_op_hooks ran_hooks_##hooks;
 #include <ran/op.def>
 
 typedef struct row {

@@ -133,7 +133,7 @@ static bool operands_are_typed(const ran_op *op)
 
 static void check_types(verifier *v, const ran_op *op, const ran_op_def *d)
 {
-    if (!d->hooks || !d->hooks->infer || !operands_are_typed(op))
+    if (!d->hooks->infer || !operands_are_typed(op))
         return;
     ran_infer infer;
     ran_arena *scratch = ran_arena_create();
@@ -169,7 +169,7 @@ static void check_op(verifier *v, const ran_op *op)
     /* Hooks may rely on what was checked so far. */
     if (!v->failed)
         check_types(v, op, d);
-    if (!v->failed && d->hooks && d->hooks->verify)
+    if (!v->failed && d->hooks->verify)
         v->failed = d->hooks->verify(op) != RAN_OK;
     v->failed |= failed_before;
 }

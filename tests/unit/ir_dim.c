@@ -118,6 +118,44 @@ START_TEST(extrema_drop_what_never_wins)
 }
 END_TEST
 
+START_TEST(bounds_of_divisions_decide_extrema)
+{
+    context = ran_context_create();
+    const ran_dim *n = symbol("N"), *two = number(2);
+    const ran_dim *down = mul(floordiv(n, two), two), *up = mul(ceildiv(n, two), two);
+    ck_assert_ptr_eq(max(n, down), n);
+    ck_assert_ptr_eq(min(n, down), down);
+    ck_assert_ptr_eq(max(n, up), up);
+    ck_assert(ran_dim_is_at_least(n, floordiv(n, number(3))));
+    ck_assert(ran_dim_is_at_least(n, min(n, number(5))));
+    ck_assert(ran_dim_is_at_least(max(n, number(5)), number(5)));
+    ck_assert(ran_dim_is_at_least(add(down, number(1)), n));
+    ck_assert(!ran_dim_is_at_least(down, n));
+    ck_assert(!ran_dim_is_at_least(floordiv(n, two), number(1)));
+    ran_context_destroy(context);
+}
+END_TEST
+
+static int64_t tree_size(const ran_dim *dim)
+{
+    return ran_dim_lhs(dim) ? 1 + tree_size(ran_dim_lhs(dim)) + tree_size(ran_dim_rhs(dim)) : 0;
+}
+
+/* Each step uses the size before it twice: as a tree this would have 2^200 nodes. */
+START_TEST(trees_stay_small)
+{
+    context = ran_context_create();
+    const ran_dim *size = symbol("N"), *again = size;
+    for (int i = 0; i < 200; i++) {
+        size = max(floordiv(mul(size, number(7)), number(5)), add(size, symbol("M")));
+        again = max(floordiv(mul(again, number(7)), number(5)), add(again, symbol("M")));
+        ck_assert_ptr_eq(size, again);
+        ck_assert_int_le(tree_size(size), 1000);
+    }
+    ran_context_destroy(context);
+}
+END_TEST
+
 START_TEST(overflow_stays_symbolic)
 {
     context = ran_context_create();
@@ -300,6 +338,7 @@ START_TEST(canonical_forms_are_stable)
 END_TEST
 
 RAN_UNIT_TESTS(equal_sizes_are_one_dimension, divisions_keep_only_what_does_not_divide,
-               divides_products_exactly, extrema_drop_what_never_wins, overflow_stays_symbolic,
+               divides_products_exactly, extrema_drop_what_never_wins,
+               bounds_of_divisions_decide_extrema, trees_stay_small, overflow_stays_symbolic,
                fresh_symbols_avoid_those_of_a_text, canonical_forms_keep_the_meaning,
                canonical_forms_are_stable)
