@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STAGE_PASSES = 12 };
+enum { STAGE_PASSES = 16 };
 
 typedef struct stage {
     bool fixpoint;
@@ -27,8 +27,9 @@ static const stage complete[] = {
                 "recognize-layernorm"}},
     {.user = true},
     {.fixpoint = true,
-     .passes = {"push-transposes", "fold-pad", "fold-batchnorm", "fold-affine", "fold-constants",
-                "canonicalize", "common-subexpressions", "dead-code"}},
+     .passes = {"push-transposes", "recognize-hard-swish", "recognize-silu", "recognize-gelu",
+                "recognize-layernorm", "fold-pad", "fold-batchnorm", "fold-affine",
+                "fold-constants", "canonicalize", "common-subexpressions", "dead-code"}},
     {.passes = {"recognize-squeeze-excitation"}},
     {.fixpoint = true,
      .passes = {"fold-constants", "canonicalize", "common-subexpressions", "dead-code"}},

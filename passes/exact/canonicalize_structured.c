@@ -236,13 +236,14 @@ static bool reduced_axes(const ran_op *op, int rank, uint32_t *out)
     return true;
 }
 
-/* Over all spatial axes it is a global pool; keepdims = 0 adds a reshape. */
+/* Over all spatial axes it is a global pool; keepdims = 0 adds a reshape. A tensor of rank 3 may as
+ * well be a sequence of vectors, which is no map. */
 static ran_value *reduce_to_global_pool(ran_pass_context *pass, ran_op *op)
 {
     ran_value *x = ran_op_operand(op, 0);
     int rank = rank_of(x);
     uint32_t axes;
-    if (rank < 3 || rank > 5 || !ran_value_is_float(x) || !reduced_axes(op, rank, &axes) ||
+    if (rank < 4 || rank > 5 || !ran_value_is_float(x) || !reduced_axes(op, rank, &axes) ||
         axes != ((1u << rank) - 1 - 3))
         return NULL;
     ran_opcode opcode = op->opcode == RAN_OP_REDUCE_MEAN ? RAN_OP_GLOBAL_AVERAGE_POOL

@@ -21,16 +21,12 @@ static int rank_of(const ran_value *value)
 
 /* ---- What each op's weights mean ----------------------------------------------------------------- */
 
-typedef enum weight_form {
-    OUT_IN,  /* [out][in in group][kernel]: Conv, Gemm with transB */
-    IN_OUT,  /* [in][out in group][kernel]: ConvTranspose, Gemm, MatMul */
-} weight_form;
-
-static weight_form form_of(const ran_op *op)
+/* [out][in in group][kernel] for Conv and Gemm with transB; [in][out in group][kernel] for
+ * ConvTranspose, Gemm, MatMul. */
+static bool is_out_first(const ran_op *op)
 {
-    bool out_first = op->opcode == RAN_OP_CONV ||
-                     (op->opcode == RAN_OP_GEMM && ran_op_int(op, "transB"));
-    return out_first ? OUT_IN : IN_OUT;
+    return op->opcode == RAN_OP_CONV ||
+           (op->opcode == RAN_OP_GEMM && ran_op_int(op, "transB"));
 }
 
 static bool is_convolution(const ran_op *op)
@@ -43,17 +39,22 @@ static int64_t group_of(const ran_op *op)
     return is_convolution(op) ? ran_op_int(op, "group") : 1;
 }
 
-/* The channels that element `index` of the weights connects. */
-static void weight_channels(const ran_linear *linear, int64_t index, int64_t *in, int64_t *out)
+/* The weights are rows of `rest` elements, each of one pair of channels. */
+static int64_t row_length(const ran_tensor *weight)
+{
+    const int64_t *dims = ran_tensor_dims(weight);
+    return ran_tensor_numel(weight) / (dims[0] * dims[1]);
+}
+
+/* The channels that a row of the weights connects. */
+static void row_channels(const ran_linear *linear, int64_t row, int64_t *in, int64_t *out)
 {
     const int64_t *dims = ran_tensor_dims(linear->weight);
-    int64_t rest = ran_tensor_numel(linear->weight) / (dims[0] * dims[1]);
-    int64_t first = index / (dims[1] * rest), second = index / rest % dims[1];
-    int64_t in_group = dims[0] / group_of(linear->op); /* first indices that a group has */
+    int64_t first = row / dims[1], second = row % dims[1];
+    int64_t in_group = dims[0] / linear->group; /* first indices that a group has */
     second += first / in_group * dims[1];
-    bool out_first = form_of(linear->op) == OUT_IN;
-    *out = out_first ? first : second;
-    *in = out_first ? second : first;
+    *out = linear->out_first ? first : second;
+    *in = linear->out_first ? second : first;
 }
 
 /* ---- Matching ---------------------------------------------------------------------------------------- */
@@ -104,11 +105,13 @@ bool ran_linear_match(const ran_value *value, ran_linear *out)
     bool convolution = is_convolution(op);
     if (convolution ? ran_tensor_rank(out->weight) < 3 : ran_tensor_rank(out->weight) != 2)
         return false;
-    if (convolution && ran_tensor_dims(out->weight)[0] % group_of(op))
+    out->group = group_of(op);
+    out->out_first = is_out_first(op);
+    if (out->group < 1 || ran_tensor_dims(out->weight)[0] % out->group)
         return false;
-    int64_t a = ran_tensor_dims(out->weight)[0], b = ran_tensor_dims(out->weight)[1] * group_of(op);
-    out->out_channels = form_of(op) == OUT_IN ? a : b;
-    out->in_channels = form_of(op) == OUT_IN ? b : a;
+    int64_t a = ran_tensor_dims(out->weight)[0], b = ran_tensor_dims(out->weight)[1] * out->group;
+    out->out_channels = out->out_first ? a : b;
+    out->in_channels = out->out_first ? b : a;
     out->in_axis = convolution ? 1 : rank_of(out->input) - 1;
     out->out_axis = convolution ? 1 : rank - 1;
     if (op->opcode == RAN_OP_GEMM && ran_op_int(op, "transA"))
@@ -257,17 +260,33 @@ ran_value *ran_affine_constant(ran_op *near, ran_elem elem, const double *values
 
 /* ---- Folding ---------------------------------------------------------------------------------------------- */
 
+/* Single precision goes by pointer: it is what nearly all weights are, and there are many. */
+static void scale_row(ran_tensor *to, const ran_tensor *from, int64_t start, int64_t count,
+                      double factor)
+{
+    if (ran_tensor_elem(from) == RAN_ELEM_F32) {
+        const float *source = (const float *)ran_tensor_data(from) + start;
+        float *target = (float *)ran_tensor_mutable_data(to) + start;
+        for (int64_t i = 0; i < count; i++)
+            target[i] = (float)(source[i] * factor);
+        return;
+    }
+    for (int64_t i = start; i < start + count; i++)
+        ran_tensor_set_f64(to, i, ran_tensor_get_f64(from, i) * factor);
+}
+
 static ran_tensor *scaled_weight(const ran_linear *linear, const double *out_factor,
                                  const double *in_factor)
 {
     const ran_tensor *w = linear->weight;
+    int64_t length = row_length(w), rows = ran_tensor_numel(w) / length;
     ran_tensor *scaled =
         ran_tensor_create(ran_tensor_elem(w), ran_tensor_rank(w), ran_tensor_dims(w));
-    for (int64_t i = 0; i < ran_tensor_numel(w); i++) {
+    for (int64_t row = 0; row < rows; row++) {
         int64_t in, out;
-        weight_channels(linear, i, &in, &out);
+        row_channels(linear, row, &in, &out);
         double factor = (out_factor ? out_factor[out] : 1) * (in_factor ? in_factor[in] : 1);
-        ran_tensor_set_f64(scaled, i, ran_tensor_get_f64(w, i) * factor);
+        scale_row(scaled, w, row * length, length, factor);
     }
     return scaled;
 }
@@ -340,9 +359,10 @@ ran_value *ran_linear_scale_output(ran_pass_context *pass, ran_op *before, const
 static void add_input_shift(const ran_linear *linear, const ran_affine *affine, double *bias)
 {
     double alpha = linear->op->opcode == RAN_OP_GEMM ? ran_op_float(linear->op, "alpha") : 1;
+    int64_t length = row_length(linear->weight);
     for (int64_t i = 0; i < ran_tensor_numel(linear->weight); i++) {
         int64_t in, out;
-        weight_channels(linear, i, &in, &out);
+        row_channels(linear, i / length, &in, &out);
         bias[out] += alpha * ran_tensor_get_f64(linear->weight, i) * affine->shift[in];
     }
 }

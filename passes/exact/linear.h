@@ -14,7 +14,8 @@ typedef struct ran_linear {
     ran_value *input;          /* x */
     const ran_tensor *weight;
     const ran_tensor *bias;    /* NULL: none */
-    int64_t in_channels, out_channels;
+    int64_t in_channels, out_channels, group;
+    bool out_first;            /* weights [out][in in group]..., else [in][out in group]... */
     int in_axis, out_axis;     /* of x and y */
     bool has_bias_operand;     /* whether the op can take a bias */
 } ran_linear;

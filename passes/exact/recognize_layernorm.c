@@ -38,7 +38,13 @@ static int rank_of(const ran_value *value)
 static bool match_mean(const ran_value *value, ran_value **out_x, uint32_t *out_axes)
 {
     int64_t axes[RAN_MAX_RANK];
+    const ran_op *pool = ran_match_op(value, RAN_OP_GLOBAL_AVERAGE_POOL);
     const ran_op *op = ran_match_op(value, RAN_OP_REDUCE_MEAN);
+    if (pool) { /* the canonical form of a mean over a whole map */
+        *out_x = ran_op_operand(pool, 0);
+        *out_axes = (1u << rank_of(*out_x)) - 1 - 3;
+        return true;
+    }
     if (!op || !ran_op_int(op, "keepdims"))
         return false;
     *out_x = ran_op_operand(op, 0);
