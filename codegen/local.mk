@@ -43,6 +43,7 @@ libcodegen_la_SOURCES = \
 	codegen/move/pad_host.c \
 	codegen/move/strided.h \
 	codegen/move/strided_host.c \
+	codegen/predict.c \
 	codegen/select.c \
 	codegen/space.c \
 	codegen/specialize.c \

@@ -49,6 +49,8 @@ libir_la_SOURCES = \
 	ir/ops/walk.c \
 	ir/ops/window.c \
 	ir/rewrite.c \
+	ir/stage.c \
+	ir/statistics.c \
 	ir/tensor.c \
 	ir/text_data.c \
 	ir/text_file.c \
@@ -59,4 +61,4 @@ libir_la_SOURCES = \
 	ir/type.c \
 	ir/verify.c
 noinst_HEADERS += ir/arena.h ir/context.h ir/dim.h ir/infer.h ir/ir.h ir/map.h ir/module.h ir/noise.h ir/number.h \
-	ir/ops/compute.h ir/source.h ir/text.h
+	ir/ops/compute.h ir/source.h ir/statistics.h ir/text.h

@@ -45,8 +45,15 @@ tools_ran_run_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tools_ran_run_LDADD = libran.la $(JANSSON_LIBS) -lm
 tools_ran_search_SOURCES = tools/ran-search.c $(TOOLS_COMMON)
 tools_ran_search_LDADD = libran-search.la libran.la
-tools_ran_stat_SOURCES = tools/ran-stat.c $(TOOLS_COMMON)
-tools_ran_stat_LDADD = libran.la
+tools_ran_stat_SOURCES = \
+	tools/ran-stat.c \
+	tools/stat/json.c \
+	tools/stat/stages.c \
+	tools/stat/stat.h \
+	tools/stat/table.c \
+	$(TOOLS_COMMON)
+tools_ran_stat_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tools_ran_stat_LDADD = libran.la $(JANSSON_LIBS)
 tools_ran_train_SOURCES = tools/ran-train.c $(TOOLS_COMMON)
 tools_ran_train_LDADD = libran.la
 tools_rancc_SOURCES = \

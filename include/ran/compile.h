@@ -71,6 +71,20 @@ size_t ran_compiled_kernel_count(const ran_compiled *compiled);
 const char *ran_compiled_kernel_node(const ran_compiled *compiled, size_t index);     /* location */
 const char *ran_compiled_kernel_schedule(const ran_compiled *compiled, size_t index);
 
+/* What a model will take, known without generating its code. */
+typedef struct ran_prediction {
+    int64_t workspace; /* bytes of the memory plan; -1 when it depends on a symbolic dimension */
+    int64_t live_peak; /* bytes; the largest sum of tensors that live at one time; -1 likewise */
+    double seconds;    /* one run on one core, by the analytic cost model; -1 when not known */
+    /* Called for each kernel with the name of its anchor's node ("" without one); may be NULL. */
+    void (*kernel)(void *data, const char *node, double seconds);
+    void *data;
+} ran_prediction;
+
+/* Lowers `module` in place, as ran_compile does. */
+RAN_MUST_USE ran_status ran_predict(ran_module *module, const ran_compile_options *options,
+                                    ran_prediction *prediction);
+
 /* Loads the code into this process (native targets only). The description's `run` takes
  * `*out_weights` as its last argument. Both live as long as `compiled`. */
 RAN_MUST_USE ran_status ran_compiled_load(ran_compiled *compiled,

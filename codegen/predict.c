@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The analytic cost model over a lowered function: what each kernel's row predicts for its anchor,
+ * and the time to move the data of kernels that do little else. A prediction is for one core and
+ * warm caches; it ranks candidates and fills reports, and nothing decides on its absolute value.
+ */
+#include "codegen/codegen.h"
+
+static double gigabytes_per_second(const ran_target *target, double bytes)
+{
+    if (bytes <= (double)target->l1)
+        return target->l1_bandwidth;
+    if (bytes <= (double)target->l2)
+        return target->l2_bandwidth;
+    return bytes <= (double)target->l3 ? target->l3_bandwidth : target->dram_bandwidth;
+}
+
+static bool add_bytes(const ran_value *value, double *bytes)
+{
+    const ran_type *type = value ? ran_value_type(value) : NULL;
+    if (type && !ran_type_is_static(type))
+        return false;
+    *bytes += type ? (double)ran_type_storage_bytes(type) : 0;
+    return true;
+}
+
+/* Every operand is read and every result written once; -1 when a size is symbolic. */
+static double moving_seconds(const ran_op *kernel, const ran_target *target)
+{
+    double bytes = 0;
+    for (size_t i = 0; i < ran_op_operand_count(kernel); i++)
+        if (!add_bytes(ran_op_operand(kernel, i), &bytes))
+            return -1;
+    for (size_t i = 0; i < ran_op_result_count(kernel); i++)
+        if (!add_bytes(ran_op_result(kernel, i), &bytes))
+            return -1;
+    double rate = gigabytes_per_second(target, bytes);
+    return rate > 0 ? bytes / (rate * 1e9) : -1;
+}
+
+static double kernel_seconds(const ran_op *kernel, const ran_target *target)
+{
+    double moving = moving_seconds(kernel, target);
+    const ran_kernel_row *row = ran_kernel_row_find(ran_op_string(kernel, "schedule"));
+    const ran_op *anchor = ran_kernel_anchor(kernel);
+    if (moving < 0 || !row || !row->cost || !anchor)
+        return moving;
+    double computing = row->cost(anchor, target);
+    return computing > moving ? computing : moving;
+}
+
+static const char *node_name(const ran_op *kernel)
+{
+    const ran_op *anchor = ran_kernel_anchor(kernel);
+    const ran_location *location = ran_op_location(anchor ? anchor : kernel);
+    const char *name = location ? ran_location_name(location) : NULL;
+    return name ? name : "";
+}
+
+static void sum_kernels(const ran_function *function, const ran_target *target,
+                        ran_prediction *prediction)
+{
+    prediction->seconds = 0;
+    const ran_op *op = ran_region_first(ran_function_body(function));
+    for (; op; op = ran_op_next(op)) {
+        if (op->opcode != RAN_OP_KERNEL)
+            continue;
+        double seconds = kernel_seconds(op, target);
+        prediction->seconds =
+            seconds < 0 || prediction->seconds < 0 ? -1 : prediction->seconds + seconds;
+        if (prediction->kernel && seconds >= 0)
+            prediction->kernel(prediction->data, node_name(op), seconds);
+    }
+}
+
+static int64_t constant_or_unknown(const ran_dim *dim)
+{
+    return ran_dim_is_constant(dim) ? ran_dim_value(dim) : -1;
+}
+
+static ran_status plan(const ran_function *function, ran_prediction *prediction)
+{
+    ran_memory_plan *plan;
+    ran_status status = ran_memory_plan_create(function, &plan);
+    if (status != RAN_OK)
+        return status;
+    prediction->workspace = constant_or_unknown(ran_memory_plan_workspace(plan));
+    prediction->live_peak = constant_or_unknown(ran_memory_plan_live_peak(plan));
+    ran_memory_plan_destroy(plan);
+    return RAN_OK;
+}
+
+ran_status ran_predict(ran_module *module, const ran_compile_options *options,
+                       ran_prediction *prediction)
+{
+    ran_context *context = ran_module_context(module);
+    ran_function *function = ran_module_first_function(module);
+    ran_target target;
+    ran_status status = ran_target_find(context, options->target ? options->target : "native",
+                                        options->cpu, options->features, &target);
+    if (status == RAN_OK && options->entry)
+        function = ran_module_find_function(module, options->entry);
+    if (status == RAN_OK && !function)
+        status = ran_error(context, RAN_INVALID, "the module has no function to compile");
+    if (status == RAN_OK)
+        status = ran_lower(function, &target, options);
+    if (status == RAN_OK)
+        status = plan(function, prediction);
+    if (status == RAN_OK)
+        sum_kernels(function, &target, prediction);
+    return status;
+}
