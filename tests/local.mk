@@ -13,6 +13,7 @@ UNIT_TESTS = \
 	tests/unit/ir_text \
 	tests/unit/ir_text_mutations \
 	tests/unit/ir_text_random \
+	tests/unit/passes_random \
 	tests/unit/tensor_file
 
 LDADD = libran-search.la libran.la $(CHECK_LIBS) -lm

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Random small networks of f32: what passes and code generation must not change.
+ *
+ * Shapes are odd and small, weights of the size that keeps activations near 1. What inference
+ * refuses is erased again. Values of any rank meet in elementwise ops with broadcasting; patterns
+ * that passes look for (batch normalisation behind and before convolutions, pads, pairs of
+ * transposes, activations spelled out) come up often.
+ */
+#ifndef RAN_TESTS_HARNESS_RANDOM_NETWORK_H
+#define RAN_TESTS_HARNESS_RANDOM_NETWORK_H
+
+#include <math.h>
+
+#include "ir/ir.h"
+
+enum { NETWORK_VALUES = 512, NETWORK_RESULTS = 12 };
+
+typedef struct random_network {
+    uint64_t state;
+    ran_context *context;
+    ran_module *module;
+    ran_builder builder;
+    ran_value *values[NETWORK_VALUES];
+    size_t count;
+} random_network;
+
+static inline uint32_t net_below(random_network *r, uint32_t limit)
+{
+    r->state = r->state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)((r->state >> 33) % limit);
+}
+
+static inline double net_uniform(random_network *r, double low, double high)
+{
+    return low + (high - low) * net_below(r, 1 << 20) / (1 << 20);
+}
+
+static inline ran_value *net_constant(random_network *r, int rank, const int64_t *dims, double low,
+                                      double high)
+{
+    ran_tensor *tensor = ran_tensor_create(RAN_ELEM_F32, rank, dims);
+    for (int64_t i = 0; i < ran_tensor_numel(tensor); i++)
+        ran_tensor_set_f64(tensor, i, net_uniform(r, low, high));
+    ran_value *value = ran_constant_create(r->module, NULL, tensor);
+    ran_tensor_release(tensor);
+    return value;
+}
+
+static inline ran_value *net_ints(random_network *r, int64_t count, const int64_t *values)
+{
+    ran_tensor *tensor = ran_tensor_create(RAN_ELEM_I64, 1, &count);
+    for (int64_t i = 0; i < count; i++)
+        ran_tensor_set_i64(tensor, i, values[i]);
+    ran_value *value = ran_constant_create(r->module, NULL, tensor);
+    ran_tensor_release(tensor);
+    return value;
+}
+
+static inline ran_value *net_scalar(random_network *r, double low, double high)
+{
+    return net_constant(r, 0, NULL, low, high);
+}
+
+/* A value so far, mostly a recent one; of this rank when rank >= 0. NULL when there is none. */
+static inline ran_value *net_pick(random_network *r, int rank)
+{
+    for (int tries = 0; tries < 40; tries++) {
+        size_t window = net_below(r, 4) && r->count > 4 ? 4 : r->count;
+        ran_value *value = r->values[r->count - 1 - net_below(r, (uint32_t)window)];
+        if (rank < 0 || ran_type_rank(ran_value_type(value)) == rank)
+            return value;
+    }
+    return NULL;
+}
+
+static inline ran_op *net_op(random_network *r, ran_opcode opcode, size_t count,
+                             ran_value *const *operands, size_t results)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%s_%zu", ran_opcode_name(opcode), r->count);
+    r->builder.location = ran_location_create(r->context, name, ran_opcode_name(opcode));
+    return ran_op_create(&r->builder, opcode, count, operands, results);
+}
+
+/* Types the op and takes its first result; NULL, and no op, when that fails or grows too large. */
+static inline ran_value *net_keep(random_network *r, ran_op *op)
+{
+    size_t diagnostics = ran_diagnostic_count(r->context);
+    if (ran_op_infer_types(op) == RAN_OK) {
+        const ran_type *type = ran_value_type(ran_op_result(op, 0));
+        int64_t size = 1;
+        for (int i = 0; i < ran_type_rank(type); i++)
+            if (ran_dim_is_constant(ran_type_dim(type, i)))
+                size *= ran_dim_value(ran_type_dim(type, i));
+        if (size > 0 && size < 40000 && r->count < NETWORK_VALUES) {
+            r->values[r->count++] = ran_op_result(op, 0);
+            return ran_op_result(op, 0);
+        }
+    }
+    ran_diagnostics_truncate(r->context, diagnostics);
+    ran_op_erase(op);
+    return NULL;
+}
+
+static inline ran_value *net_unary(random_network *r, ran_opcode opcode, ran_value *x)
+{
+    return x ? net_keep(r, net_op(r, opcode, 1, &x, 1)) : NULL;
+}
+
+static inline ran_value *net_binary(random_network *r, ran_opcode opcode, ran_value *x,
+                                    ran_value *y)
+{
+    return x && y ? net_keep(r, net_op(r, opcode, 2, (ran_value *[]){x, y}, 1)) : NULL;
+}
+
+static inline int64_t net_extent(const ran_value *value, int axis)
+{
+    const ran_dim *dim = ran_type_dim(ran_value_type(value), axis);
+    return ran_dim_is_constant(dim) ? ran_dim_value(dim) : -1;
+}
+
+/* ---- Layers ----------------------------------------------------------------------------------- */
+
+static inline ran_value *net_batch_norm(random_network *r, ran_value *x)
+{
+    if (!x || ran_type_rank(ran_value_type(x)) < 2)
+        return NULL;
+    int64_t c = net_extent(x, 1);
+    ran_value *operands[] = {x, net_constant(r, 1, &c, -1.5, 1.5), net_constant(r, 1, &c, -1, 1),
+                             net_constant(r, 1, &c, -1, 1), net_constant(r, 1, &c, 0.3, 2)};
+    return net_keep(r, net_op(r, RAN_OP_BATCH_NORMALIZATION, 5, operands, 1));
+}
+
+static inline ran_value *net_conv(random_network *r)
+{
+    ran_value *x = net_pick(r, 4);
+    if (!x)
+        return NULL;
+    int64_t c = net_extent(x, 1), kernel[] = {1 + net_below(r, 3), 1 + net_below(r, 4)};
+    int64_t group = net_below(r, 3) ? 1 : net_below(r, 2) ? c : c % 2 ? 1 : 2;
+    int64_t out = group * (1 + net_below(r, group == c ? 2 : 19));
+    int64_t w[] = {out, c / group, kernel[0], kernel[1]};
+    double scale = 1.5 / sqrt((double)(w[1] * w[2] * w[3]));
+    ran_value *operands[] = {x, net_constant(r, 4, w, -scale, scale),
+                             net_below(r, 3) ? net_constant(r, 1, &out, -1, 1) : NULL};
+    ran_op *op = net_op(r, RAN_OP_CONV, 3, operands, 1);
+    int64_t pads[4], strides[2], dilations[2];
+    for (int i = 0; i < 4; i++)
+        pads[i] = net_below(r, 3);
+    for (int i = 0; i < 2; i++) {
+        strides[i] = 1 + net_below(r, 4) / 2;
+        dilations[i] = 1 + net_below(r, 6) / 4;
+    }
+    ran_op_set_int(op, "group", group);
+    if (net_below(r, 5))
+        ran_op_set_ints(op, "pads", pads, 4);
+    else
+        ran_op_set_string(op, "auto_pad", net_below(r, 2) ? "SAME_UPPER" : "SAME_LOWER");
+    if (net_below(r, 2))
+        ran_op_set_ints(op, "strides", strides, 2);
+    if (net_below(r, 3) == 0)
+        ran_op_set_ints(op, "dilations", dilations, 2);
+    return net_keep(r, op);
+}
+
+static inline ran_value *net_conv_transpose(random_network *r)
+{
+    ran_value *x = net_pick(r, 4);
+    if (!x)
+        return NULL;
+    int64_t w[] = {net_extent(x, 1), 1 + net_below(r, 6), 1 + net_below(r, 3), 2};
+    double scale = 1.5 / sqrt((double)(w[0] * 2));
+    ran_value *operands[] = {x, net_constant(r, 4, w, -scale, scale)};
+    ran_op *op = net_op(r, RAN_OP_CONV_TRANSPOSE, 2, operands, 1);
+    ran_op_set_ints(op, "strides", (int64_t[]){1 + net_below(r, 2), 2}, 2);
+    ran_op_set_ints(op, "pads", (int64_t[]){net_below(r, 2), 0, net_below(r, 2), 1}, 4);
+    return net_keep(r, op);
+}
+
+static inline ran_value *net_pool(random_network *r)
+{
+    static const ran_opcode pools[] = {RAN_OP_MAX_POOL, RAN_OP_AVERAGE_POOL,
+                                       RAN_OP_GLOBAL_AVERAGE_POOL};
+    ran_value *x = net_pick(r, 4);
+    uint32_t kind = net_below(r, 3);
+    if (!x || kind == 2)
+        return net_unary(r, pools[kind], x);
+    ran_op *op = net_op(r, pools[kind], 1, &x, 1);
+    ran_op_set_ints(op, "kernel_shape", (int64_t[]){2, 2 + net_below(r, 2)}, 2);
+    ran_op_set_ints(op, "strides", (int64_t[]){1 + net_below(r, 2), 2}, 2);
+    if (net_below(r, 2))
+        ran_op_set_ints(op, "pads", (int64_t[]){0, 1, 1, 0}, 4);
+    if (net_below(r, 3) == 0)
+        ran_op_set_int(op, "ceil_mode", 1);
+    if (kind == 1 && net_below(r, 2))
+        ran_op_set_int(op, "count_include_pad", 1);
+    return net_keep(r, op);
+}
+
+static inline ran_value *net_activation(random_network *r, ran_value *x)
+{
+    static const ran_opcode kinds[] = {RAN_OP_RELU,     RAN_OP_LEAKY_RELU,  RAN_OP_SIGMOID,
+                                       RAN_OP_TANH,     RAN_OP_HARD_SWISH,  RAN_OP_SILU,
+                                       RAN_OP_GELU_ERF, RAN_OP_HARD_SIGMOID, RAN_OP_ELU,
+                                       RAN_OP_SOFTPLUS, RAN_OP_ABS,         RAN_OP_NEG};
+    if (!x)
+        return NULL;
+    uint32_t kind = net_below(r, 16);
+    if (kind < 12)
+        return net_unary(r, kinds[kind], x);
+    if (kind == 12)
+        return net_binary(r, RAN_OP_MUL, x, net_unary(r, RAN_OP_SIGMOID, x));
+    if (kind == 13) /* relu6, with one of its bounds sometimes missing */
+        return net_keep(r, net_op(r, RAN_OP_CLIP, 3,
+                                  (ran_value *[]){x, net_scalar(r, 0, 0),
+                                                  net_below(r, 3) ? net_scalar(r, 6, 6) : NULL},
+                                  1));
+    return net_binary(r, RAN_OP_MUL, x, net_unary(r, RAN_OP_HARD_SIGMOID, x));
+}
+
+static inline ran_value *net_affine(random_network *r)
+{
+    ran_value *x = net_pick(r, -1);
+    int rank = ran_type_rank(ran_value_type(x));
+    int64_t dims[RAN_MAX_RANK];
+    for (int i = 0; i < rank; i++)
+        dims[i] = i == 1 && net_extent(x, 1) > 0 ? net_extent(x, 1) : 1;
+    ran_value *c = net_below(r, 3) ? net_constant(r, rank, dims, -1.2, 1.2)
+                                   : net_scalar(r, 0.2, 1.2);
+    static const ran_opcode kinds[] = {RAN_OP_ADD, RAN_OP_MUL, RAN_OP_SUB, RAN_OP_DIV};
+    uint32_t kind = net_below(r, 4);
+    bool swap = net_below(r, 2) && kind != 3;
+    if (kind == 3)
+        c = net_scalar(r, 0.5, 2);
+    return net_binary(r, kinds[kind], swap ? c : x, swap ? x : c);
+}
+
+static inline ran_value *net_combine(random_network *r)
+{
+    static const ran_opcode kinds[] = {RAN_OP_ADD, RAN_OP_ADD, RAN_OP_MUL, RAN_OP_MAX, RAN_OP_MIN,
+                                       RAN_OP_SUB};
+    ran_value *x = net_pick(r, -1);
+    return net_binary(r, kinds[net_below(r, 6)], x,
+                      net_pick(r, net_below(r, 4) ? ran_type_rank(ran_value_type(x)) : -1));
+}
+
+static inline ran_value *net_product(random_network *r)
+{
+    ran_value *x = net_pick(r, -1);
+    int rank = ran_type_rank(ran_value_type(x));
+    if (rank < 1 || net_extent(x, rank - 1) < 0)
+        return NULL;
+    int64_t w[] = {net_extent(x, rank - 1), 1 + net_below(r, 21)};
+    double scale = 1.5 / sqrt((double)w[0]);
+    if (rank != 2 || net_below(r, 2))
+        return net_binary(r, RAN_OP_MATMUL, x, net_constant(r, 2, w, -scale, scale));
+    bool transposed = net_below(r, 2);
+    int64_t turned[] = {w[1], w[0]};
+    ran_value *operands[] = {x, net_constant(r, 2, transposed ? turned : w, -scale, scale),
+                             net_below(r, 2) ? net_constant(r, 1, &w[1], -1, 1) : NULL};
+    ran_op *op = net_op(r, RAN_OP_GEMM, 3, operands, 1);
+    ran_op_set_int(op, "transB", transposed);
+    if (net_below(r, 3) == 0)
+        ran_op_set_float(op, "alpha", 0.5);
+    return net_keep(r, op);
+}
+
+static inline ran_value *net_move(random_network *r)
+{
+    static const int64_t nhwc[] = {0, 2, 3, 1}, nchw[] = {0, 3, 1, 2};
+    ran_value *x = net_pick(r, net_below(r, 2) ? 4 : -1);
+    if (!x)
+        return NULL;
+    int rank = ran_type_rank(ran_value_type(x));
+    ran_op *op;
+    switch (net_below(r, 6)) {
+    case 0:
+        op = net_op(r, RAN_OP_TRANSPOSE, 1, &x, 1);
+        if (rank == 4)
+            ran_op_set_ints(op, "perm", net_below(r, 2) ? nhwc : nchw, 4);
+        return net_keep(r, op);
+    case 1:
+        op = net_op(r, RAN_OP_CONCAT, 2, (ran_value *[]){x, net_pick(r, rank)}, 1);
+        ran_op_set_int(op, "axis", rank > 1 ? 1 : 0);
+        if (!ran_op_operand(op, 1)) {
+            ran_op_erase(op);
+            return NULL;
+        }
+        return net_keep(r, op);
+    case 2: {
+        if (rank != 4)
+            return NULL;
+        int64_t pads[8] = {0, 0, net_below(r, 3), 1, 0, 0, 1, net_below(r, 2)};
+        ran_value *operands[] = {x, net_ints(r, 8, pads),
+                                 net_below(r, 3) == 0 ? net_scalar(r, 0.5, 1) : NULL};
+        return net_keep(r, net_op(r, RAN_OP_PAD, 3, operands, 1));
+    }
+    case 3: {
+        int64_t axis = rank > 1 ? 1 + net_below(r, (uint32_t)rank - 1) : 0, start = 0;
+        int64_t end = net_below(r, 2) ? -1 : 2;
+        ran_value *operands[] = {x, net_ints(r, 1, &start), net_ints(r, 1, &end),
+                                 net_ints(r, 1, &axis)};
+        return net_keep(r, net_op(r, RAN_OP_SLICE, 4, operands, 1));
+    }
+    case 4: {
+        int64_t shape[] = {0, -1};
+        return rank < 2 ? NULL : net_binary(r, RAN_OP_RESHAPE, x, net_ints(r, 2, shape));
+    }
+    default:
+        op = net_op(r, RAN_OP_FLATTEN, 1, &x, 1);
+        return net_keep(r, op);
+    }
+}
+
+static inline ran_value *net_reduce(random_network *r)
+{
+    static const ran_opcode kinds[] = {RAN_OP_REDUCE_MEAN, RAN_OP_REDUCE_SUM, RAN_OP_REDUCE_MAX,
+                                       RAN_OP_SOFTMAX, RAN_OP_LAYER_NORMALIZATION};
+    ran_value *x = net_pick(r, -1);
+    int rank = ran_type_rank(ran_value_type(x));
+    uint32_t kind = net_below(r, 5);
+    if (rank < 2)
+        return NULL;
+    if (kind == 3)
+        return net_unary(r, RAN_OP_SOFTMAX, x);
+    if (kind == 4) {
+        int64_t last = net_extent(x, rank - 1);
+        ran_value *operands[] = {x, net_constant(r, 1, &last, 0.5, 1.5),
+                                 net_constant(r, 1, &last, -1, 1)};
+        return last < 2 ? NULL : net_keep(r, net_op(r, kinds[kind], 3, operands, 1));
+    }
+    int64_t axes[] = {rank - 1, rank - 2};
+    ran_op *op = net_op(r, kinds[kind], 2,
+                        (ran_value *[]){x, net_ints(r, rank > 2 ? 2 : 1, axes)}, 1);
+    if (net_below(r, 3) == 0)
+        ran_op_set_int(op, "keepdims", 0);
+    return net_keep(r, op);
+}
+
+static inline void net_layer(random_network *r)
+{
+    switch (net_below(r, 12)) {
+    case 0:
+    case 1: {
+        ran_value *y = net_conv(r);
+        if (net_below(r, 2))
+            y = net_batch_norm(r, y);
+        net_activation(r, y);
+        break;
+    }
+    case 2:
+        net_batch_norm(r, net_pick(r, -1));
+        net_conv(r);
+        break;
+    case 3:
+        net_pool(r);
+        break;
+    case 4:
+        net_activation(r, net_pick(r, -1));
+        break;
+    case 5:
+        net_affine(r);
+        break;
+    case 6:
+    case 7:
+        net_combine(r);
+        break;
+    case 8:
+        net_product(r);
+        break;
+    case 9:
+        net_reduce(r);
+        break;
+    case 10:
+        net_move(r);
+        break;
+    default:
+        if (net_below(r, 3) == 0)
+            net_conv_transpose(r);
+        else
+            net_move(r);
+    }
+}
+
+/* What nothing uses is returned, so that little of the network is dead, and a value inside. */
+static inline void net_return(random_network *r, ran_function *function)
+{
+    ran_value *results[NETWORK_RESULTS] = {net_pick(r, -1)};
+    size_t count = 1;
+    for (size_t i = r->count; i-- > 2 && count < NETWORK_RESULTS;)
+        if (!ran_value_has_uses(r->values[i]))
+            results[count++] = r->values[i];
+    r->builder.location = NULL;
+    ran_op_create(&r->builder, RAN_OP_RETURN, count, results, 0);
+    for (size_t i = 0; i < count; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "y%zu", i);
+        ran_function_set_output_name(function, i, name);
+    }
+}
+
+/* One function: an image and a vector in, some values out. */
+static inline ran_module *random_network_create(ran_context *context, uint64_t seed, int layers)
+{
+    random_network *r = calloc(1, sizeof *r);
+    r->state = seed * 2654435761u + 7;
+    r->context = context;
+    r->module = ran_module_create(context);
+    ran_function *function = ran_function_create(r->module, "main");
+    ran_region *body = ran_function_body(function);
+    r->builder = ran_builder_at_end(body);
+    int64_t image[] = {1 + net_below(r, 2), 1 + net_below(r, 18), 5 + net_below(r, 6),
+                       4 + net_below(r, 7)};
+    int64_t vector[] = {image[0], 1 + net_below(r, 20)};
+    r->values[r->count++] = ran_region_add_argument(
+        body, "image", ran_type_tensor_i64(context, RAN_ELEM_F32, 4, image));
+    r->values[r->count++] = ran_region_add_argument(
+        body, "vector", ran_type_tensor_i64(context, RAN_ELEM_F32, 2, vector));
+    for (int i = 0; i < layers; i++)
+        net_layer(r);
+    net_return(r, function);
+    ran_module *module = r->module;
+    free(r);
+    return module;
+}
+
+/* ---- Running ------------------------------------------------------------------------------------ */
+
+static inline ran_tensor *random_input(const ran_value *argument, uint64_t seed)
+{
+    random_network r = {.state = seed * 7919 + 1};
+    const ran_type *type = ran_value_type(argument);
+    int64_t dims[RAN_MAX_RANK];
+    for (int i = 0; i < ran_type_rank(type); i++)
+        dims[i] = ran_type_extent(type, i);
+    ran_tensor *tensor = ran_tensor_create(RAN_ELEM_F32, ran_type_rank(type), dims);
+    for (int64_t i = 0; i < ran_tensor_numel(tensor); i++)
+        ran_tensor_set_f64(tensor, i, net_uniform(&r, -2, 2));
+    return tensor;
+}
+
+/* The largest difference of b from a, relative to a's largest element; infinite when the shapes
+ * differ or only one is finite. Where all elements are tiny they may be what is left of larger
+ * numbers, and their digits noise. */
+static inline double tensor_distance(const ran_tensor *a, const ran_tensor *b)
+{
+    double largest = 1e-2, difference = 0;
+    if (ran_tensor_rank(a) != ran_tensor_rank(b) || ran_tensor_numel(a) != ran_tensor_numel(b))
+        return INFINITY;
+    for (int i = 0; i < ran_tensor_rank(a); i++)
+        if (ran_tensor_dims(a)[i] != ran_tensor_dims(b)[i])
+            return INFINITY;
+    for (int64_t i = 0; i < ran_tensor_numel(a); i++) {
+        double x = ran_tensor_get_f64(a, i), y = ran_tensor_get_f64(b, i);
+        if (x == y || (isnan(x) && isnan(y)))
+            continue;
+        if (!isfinite(x) || !isfinite(y))
+            return INFINITY;
+        largest = fmax(largest, fabs(x));
+        difference = fmax(difference, fabs(x - y));
+    }
+    return difference / largest;
+}
+
+#endif
