@@ -306,7 +306,10 @@ static void visit(order *o, ran_onnx_scope *scope, ran_builder *builder, size_t 
 ran_status ran_onnx_import_nodes(ran_import *import, ran_onnx_scope *scope, ran_builder *builder,
                                  RanOnnx__Node *const *nodes, size_t count, const char *prefix)
 {
+    bool reported = import->node_count > RAN_ONNX_MAX_NODES;
     import->node_count += count;
+    if (reported)
+        return RAN_UNSUPPORTED;
     if (import->node_count > RAN_ONNX_MAX_NODES)
         return ran_import_error(import, RAN_UNSUPPORTED, "more than %d nodes, with functions inlined",
                                 RAN_ONNX_MAX_NODES);

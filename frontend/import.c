@@ -294,22 +294,37 @@ static ran_status import_model(ran_import *import, const ran_import_options *opt
     return status;
 }
 
+/* Takes import->model. */
+static ran_status import_decoded(ran_import *import, const ran_import_options *options,
+                                 ran_module **out_module)
+{
+    import->arena = ran_arena_create();
+    ran_status status = import_model(import, options);
+    ran_onnx__model__free_unpacked(import->model, NULL);
+    ran_external_destroy(import->external);
+    ran_arena_destroy(import->arena);
+    if (status == RAN_OK)
+        *out_module = import->module;
+    else if (import->module)
+        ran_module_destroy(import->module);
+    return status;
+}
+
 ran_status ran_onnx_import(ran_context *context, const char *path, const ran_import_options *options,
                            ran_module **out_module)
 {
     ran_import import = {.context = context, .path = path};
     *out_module = NULL;
     ran_status status = ran_onnx_read_model(context, path, &import.file_bytes, &import.model);
-    if (status != RAN_OK)
-        return status;
-    import.arena = ran_arena_create();
-    status = import_model(&import, options);
-    ran_onnx__model__free_unpacked(import.model, NULL);
-    ran_external_destroy(import.external);
-    ran_arena_destroy(import.arena);
-    if (status == RAN_OK)
-        *out_module = import.module;
-    else if (import.module)
-        ran_module_destroy(import.module);
-    return status;
+    return status == RAN_OK ? import_decoded(&import, options, out_module) : status;
+}
+
+ran_status ran_onnx_import_memory(ran_context *context, const char *name, const void *data,
+                                  size_t size, const ran_import_options *options,
+                                  ran_module **out_module)
+{
+    ran_import import = {.context = context, .path = name, .file_bytes = size};
+    *out_module = NULL;
+    ran_status status = ran_onnx_decode_model(context, name, data, size, &import.model);
+    return status == RAN_OK ? import_decoded(&import, options, out_module) : status;
 }

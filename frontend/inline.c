@@ -110,7 +110,8 @@ ran_status ran_onnx_inline(ran_onnx_node *node, const RanOnnx__Function *functio
         const char *prefix = ran_intern_printf(import->context, "%s/", node->name);
         (void)ran_onnx_import_nodes(import, &scope, node->builder, function->node,
                                     function->n_node, prefix);
-        status = bind_results(node, function, &scope);
+        bool complete = import->node_count <= RAN_ONNX_MAX_NODES;
+        status = complete ? bind_results(node, function, &scope) : RAN_UNSUPPORTED;
     }
     ran_scope_close(&scope);
     import->nesting--;

@@ -32,6 +32,8 @@ enum {
 /* The file's message, after its wire format was found to be sound and affordable. */
 ran_status ran_onnx_read_model(ran_context *context, const char *path, size_t *out_bytes,
                                RAN_GIVE RanOnnx__Model **out_model);
+ran_status ran_onnx_decode_model(ran_context *context, const char *name, const void *data,
+                                 size_t size, RAN_GIVE RanOnnx__Model **out_model);
 
 /* ---- External data (external.c) ---------------------------------------------------------------- */
 

@@ -138,9 +138,10 @@ static const char *scan_message(const ProtobufCMessageDescriptor *type, wire in,
     return NULL;
 }
 
-static ran_status decode(ran_context *context, const char *path, const uint8_t *data, size_t size,
-                         RanOnnx__Model **out_model)
+ran_status ran_onnx_decode_model(ran_context *context, const char *path, const void *bytes,
+                                 size_t size, RanOnnx__Model **out_model)
 {
+    const uint8_t *data = bytes;
     uint64_t cost = 0, limit = ((uint64_t)192 << 20) + 3 * (uint64_t)size;
     const char *problem =
         scan_message(&ran_onnx__model__descriptor, (wire){data, data + size}, 0, &cost);
@@ -212,7 +213,7 @@ ran_status ran_onnx_read_model(ran_context *context, const char *path, size_t *o
     if (strcmp(path, "-") == 0) {
         status = read_stream(context, stdin, &data, out_bytes);
         if (status == RAN_OK) {
-            status = decode(context, "<stdin>", data, *out_bytes, out_model);
+            status = ran_onnx_decode_model(context, "<stdin>", data, *out_bytes, out_model);
             free(data);
         }
         return status;
@@ -224,7 +225,7 @@ ran_status ran_onnx_read_model(ran_context *context, const char *path, size_t *o
     close(fd);
     if (data == MAP_FAILED)
         return ran_error_at(context, RAN_INVALID, path, 0, 0, "cannot map: %s", strerror(errno));
-    status = decode(context, path, data, *out_bytes, out_model);
+    status = ran_onnx_decode_model(context, path, data, *out_bytes, out_model);
     munmap(data, *out_bytes);
     return status;
 }

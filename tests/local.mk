@@ -13,6 +13,7 @@ UNIT_TESTS = \
 	tests/unit/ir_text \
 	tests/unit/ir_text_mutations \
 	tests/unit/ir_text_random \
+	tests/unit/onnx_import \
 	tests/unit/passes_random \
 	tests/unit/tensor_file
 
@@ -22,6 +23,11 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 
+tests_unit_onnx_import_SOURCES = \
+	tests/harness/onnx_builder.c \
+	tests/harness/onnx_builder.h \
+	tests/unit/onnx_import.c
+tests_unit_onnx_import_LDADD = $(LDADD) $(PROTOBUF_C_LIBS)
 tests_unit_ir_text_mutations_SOURCES = tests/unit/ir_text_mutations.c tests/fuzz/ir_text.c
 
 # `make fuzz` builds the libFuzzer target of the IR's text, with its own instrumented copy of ir/:
@@ -39,13 +45,21 @@ EXTRA_DIST += tests/fuzz/ir_text.h
 
 # Programs that tests start, one a line, sorted: tests/harness/NAME.c
 TEST_HELPERS = \
-	tests/conformance/run_node_cases
+	tests/conformance/run_node_cases \
+	tests/fuzz/onnx_mutations
 check_PROGRAMS += $(TEST_HELPERS)
 tests_conformance_run_node_cases_SOURCES = \
 	tests/conformance/case.h \
 	tests/conformance/interpret_case.c \
 	tests/conformance/run_node_cases.c
 tests_conformance_run_node_cases_LDADD = libran.la -lm
+tests_fuzz_onnx_mutations_SOURCES = \
+	tests/fuzz/onnx_model.c \
+	tests/fuzz/onnx_model.h \
+	tests/fuzz/onnx_mutations.c \
+	tests/harness/onnx_builder.c \
+	tests/harness/onnx_builder.h
+tests_fuzz_onnx_mutations_LDADD = libran.la $(PROTOBUF_C_LIBS)
 
 # ---- The harness ------------------------------------------------------------------------------
 IR_TESTS = $(call found,tests/ir/*.ran tests/ir/*/*.ran tests/ir/*/*/*.ran)

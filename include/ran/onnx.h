@@ -35,6 +35,13 @@ RAN_MUST_USE ran_status ran_onnx_import(ran_context *context, const char *path,
                                         const ran_import_options *options,
                                         RAN_GIVE ran_module **out_module);
 
+/* The same from memory, which is not kept. `name` stands for the file: in messages, and for the
+ * directory of external data. */
+RAN_MUST_USE ran_status ran_onnx_import_memory(ran_context *context, const char *name,
+                                               const void *data, size_t size,
+                                               const ran_import_options *options,
+                                               RAN_GIVE ran_module **out_module);
+
 typedef struct ran_export_options {
     int opset;          /* 17 to 22; 0 for 21 */
     bool external_data; /* weights into PATH.data even below 1.5 GB */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Any bytes as an ONNX model: the importer answers with a status and, when it is not RAN_OK, a
+ * message; what it accepts is a module that the verifier accepts.
+ */
+#include "tests/fuzz/onnx_model.h"
+
+#include <stdlib.h>
+
+#include <ran/onnx.h>
+
+unsigned long ran_fuzz_accepted;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    ran_context *context = ran_context_create();
+    ran_module *module;
+    ran_status status = ran_onnx_import_memory(context, "fuzz.onnx", data, size, NULL, &module);
+    if (status == RAN_OK && ran_module_verify(module) != RAN_OK) {
+        ran_diagnostics_print(context, stderr);
+        abort();
+    }
+    ran_fuzz_accepted += status == RAN_OK;
+    if (status == RAN_OK)
+        ran_module_destroy(module);
+    else if (!ran_error_count(context) || (status != RAN_INVALID && status != RAN_UNSUPPORTED))
+        abort();
+    ran_context_destroy(context);
+    return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RAN_TESTS_FUZZ_ONNX_MODEL_H
+#define RAN_TESTS_FUZZ_ONNX_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How many of the inputs so far were models. */
+extern unsigned long ran_fuzz_accepted;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#endif
