@@ -394,7 +394,10 @@ static void report_inference(ran_onnx_node *node, size_t first, ran_status statu
 ran_status ran_onnx_infer(ran_onnx_node *node, ran_op *op)
 {
     size_t first = ran_diagnostic_count(node->import->context);
+    const ran_op_hooks *hooks = ran_op_definition(ran_op_opcode(op))->hooks;
     ran_status status = ran_op_infer_types(op);
+    if (status == RAN_OK && hooks && hooks->verify)
+        status = hooks->verify(op);
     if (status != RAN_OK)
         report_inference(node, first, status);
     return status;
