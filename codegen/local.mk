@@ -44,6 +44,11 @@ libcodegen_la_SOURCES = \
 	codegen/move/strided.h \
 	codegen/move/strided_host.c \
 	codegen/predict.c \
+	codegen/reduce/reduce.h \
+	codegen/reduce/reduce_host.c \
+	codegen/reduce/reduce_spec.h \
+	codegen/reduce/rows.h \
+	codegen/reduce/rows_host.c \
 	codegen/select.c \
 	codegen/space.c \
 	codegen/specialize.c \
@@ -58,6 +63,9 @@ KERNEL_BODIES = \
 	codegen/move/gather.c \
 	codegen/move/pad.c \
 	codegen/move/strided.c \
+	codegen/reduce/arg.c \
+	codegen/reduce/reduce.c \
+	codegen/reduce/softmax.c \
 	codegen/vecmath/elementwise.c
 
 # What kernel bodies include (found by -MD too; listed here so that they are distributed).

@@ -365,6 +365,14 @@ static ran_kernel *add_kernel(ran_codegen *codegen, const ran_emission *emission
     return kernel;
 }
 
+/* Each slot's scratch begins on a cache line. */
+static const ran_dim *whole_lines(ran_context *context, const ran_dim *bytes)
+{
+    const ran_dim *line = ran_dim_constant(context, 64);
+    return ran_dim_binary(context, RAN_DIM_MUL,
+                          ran_dim_binary(context, RAN_DIM_CEILDIV, bytes, line), line);
+}
+
 ran_status ran_specialize(ran_codegen *codegen, const ran_op *kernel, const char *name_hint,
                           ran_kernel **out_kernel)
 {
@@ -379,6 +387,8 @@ ran_status ran_specialize(ran_codegen *codegen, const ran_op *kernel, const char
     ran_status status = row->describe(&emission);
     if (status)
         return status;
+    if (emission.scratch)
+        emission.scratch = whole_lines(codegen->context, emission.scratch);
     char *text = kernel_text(codegen, &emission);
     *out_kernel = find_kernel(codegen, text);
     if (*out_kernel) {
