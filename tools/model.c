@@ -11,7 +11,7 @@
 enum { OPTION_DIM = 0x1000, OPTION_SHAPE };
 
 static const struct argp_option options[] = {
-    {"dim", OPTION_DIM, "NAME=N", 0, "Bind a symbolic dimension", 0},
+    {"dim", OPTION_DIM, "NAME=N", 0, "Bind a symbolic dimension; '*=N' binds all others", 0},
     {"shape", OPTION_SHAPE, "INPUT=1x3x224x224", 0, "Bind an input's shape (? keeps a dimension)",
      0},
     {0},
@@ -66,10 +66,15 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     char *rest = split_binding(value);
     if (key == OPTION_DIM) {
         const char *text = rest ? rest : "";
-        ran_dim_binding *dim = &o->dims[o->dim_count++];
-        dim->name = value;
-        if (!parse_extent(&text, &dim->value) || *text || dim->value < 0)
+        int64_t extent = -1;
+        if (!parse_extent(&text, &extent) || *text || extent < 0)
             argp_error(state, "--dim wants NAME=N, not %s", value);
+        if (!strcmp(value, "*")) {
+            o->binds_rest = true;
+            o->rest = extent;
+        } else {
+            o->dims[o->dim_count++] = (ran_dim_binding){value, extent};
+        }
     } else {
         ran_shape_binding *shape = &o->shapes[o->shape_count];
         shape->input = value;
@@ -133,6 +138,28 @@ static ran_status bind_all(ran_context *context, ran_module *module, const ran_m
     return status;
 }
 
+/* Dimensions of inputs that are still symbols, named or not, become `value`; a note says which. */
+static ran_status bind_rest(ran_context *context, ran_module *module, int64_t value)
+{
+    ran_function *function = ran_module_first_function(module);
+    const ran_region *body = function ? ran_function_body(function) : NULL;
+    ran_status status = RAN_OK;
+    for (size_t i = 0; body && i < ran_region_argument_count(body); i++) {
+        const ran_value *input = ran_region_argument(body, i);
+        for (int axis = 0; axis < ran_type_rank(ran_value_type(input)) && !status; axis++) {
+            const ran_dim *dim = ran_type_dim(ran_value_type(input), axis);
+            if (ran_dim_get_kind(dim) != RAN_DIM_SYMBOL)
+                continue;
+            const char *name = ran_dim_name(dim);
+            status = ran_function_bind_dim(function, name, value);
+            ran_note(context, "input '%s': the dynamic dimension %s (axis %d) is bound to %lld",
+                     ran_value_name(input), *name == '?' ? "without a name" : name, axis,
+                     (long long)value);
+        }
+    }
+    return status;
+}
+
 static ran_status load_text(ran_context *context, const char *path,
                             const ran_model_options *bindings, ran_module **out_module)
 {
@@ -169,12 +196,9 @@ static bool is_onnx(const char *path)
     return first != EOF && first < ' ' && !strchr("\t\n\r", first);
 }
 
-ran_status ran_model_load(ran_context *context, const char *path,
-                          const ran_model_options *bindings, ran_module **out_module)
+static ran_status load(ran_context *context, const char *path, const ran_model_options *bindings,
+                       ran_module **out_module)
 {
-    const char *model;
-    if (ran_tool_is_model_directory(context, path, &model))
-        path = model;
     if (!is_onnx(path))
         return load_text(context, path, bindings, out_module);
     ran_import_options import = {0};
@@ -182,4 +206,21 @@ ran_status ran_model_load(ran_context *context, const char *path,
         import = (ran_import_options){bindings->dims, bindings->dim_count, bindings->shapes,
                                       bindings->shape_count};
     return ran_onnx_import(context, path, &import, out_module);
+}
+
+ran_status ran_model_load(ran_context *context, const char *path,
+                          const ran_model_options *bindings, ran_module **out_module)
+{
+    const char *model;
+    if (ran_tool_is_model_directory(context, path, &model))
+        path = model;
+    ran_status status = load(context, path, bindings, out_module);
+    if (!status && bindings && bindings->binds_rest) {
+        status = bind_rest(context, *out_module, bindings->rest);
+        if (status) {
+            ran_module_destroy(*out_module);
+            *out_module = NULL;
+        }
+    }
+    return status;
 }

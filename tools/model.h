@@ -4,6 +4,7 @@
 #define RAN_TOOLS_MODEL_H
 
 #include <argp.h>
+#include <stdbool.h>
 
 #include <ran/onnx.h>
 
@@ -15,6 +16,8 @@ typedef struct ran_model_options {
     ran_shape_binding shapes[RAN_MODEL_BINDINGS];
     int64_t extents[RAN_MODEL_BINDINGS][RAN_MAX_RANK];
     size_t dim_count, shape_count;
+    bool binds_rest; /* --dim '*=N': what nothing else binds becomes `rest` */
+    int64_t rest;
 } ran_model_options;
 
 extern const struct argp ran_model_argp;
