@@ -14,6 +14,7 @@ UNIT_TESTS = \
 	tests/unit/ir_text_mutations \
 	tests/unit/ir_text_random \
 	tests/unit/onnx_import \
+	tests/unit/passes_patterns \
 	tests/unit/passes_random \
 	tests/unit/tensor_file
 

@@ -135,10 +135,12 @@ static void fold(ran_pass_context *pass, ran_op *op)
     ran_pass_count(pass, "ops", 1);
 }
 
+/* An isolated region gets its constants as arguments: nothing in it can be replaced by one. */
 static void fold_region(ran_pass_context *pass, ran_region *region)
 {
     RAN_FOR_OPS (region, op) {
-        for (size_t i = 0; i < op->region_count; i++)
+        bool isolated = ran_opcode_has_flag(op->opcode, RAN_FLAG_ISOLATED);
+        for (size_t i = 0; i < op->region_count && !isolated; i++)
             fold_region(pass, op->regions[i]);
         fold_known_results(pass, op);
         if (is_foldable(op))

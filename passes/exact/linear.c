@@ -279,12 +279,14 @@ static ran_tensor *scaled_weight(const ran_linear *linear, const double *out_fac
                                  const double *in_factor)
 {
     const ran_tensor *w = linear->weight;
-    int64_t length = row_length(w), rows = ran_tensor_numel(w) / length;
+    bool by_output = linear->out_first && !in_factor; /* then an output's weights are one row */
+    int64_t length = by_output ? ran_tensor_numel(w) / linear->out_channels : row_length(w);
     ran_tensor *scaled =
         ran_tensor_create(ran_tensor_elem(w), ran_tensor_rank(w), ran_tensor_dims(w));
-    for (int64_t row = 0; row < rows; row++) {
-        int64_t in, out;
-        row_channels(linear, row, &in, &out);
+    for (int64_t row = 0; row < ran_tensor_numel(w) / length; row++) {
+        int64_t in = 0, out = row;
+        if (!by_output)
+            row_channels(linear, row, &in, &out);
         double factor = (out_factor ? out_factor[out] : 1) * (in_factor ? in_factor[in] : 1);
         scale_row(scaled, w, row * length, length, factor);
     }
