@@ -1,5 +1,14 @@
 # Sources of search/, one a line, sorted. GLPK is linked here only.
 lib_LTLIBRARIES += libran-search.la
-libran_search_la_SOURCES =
+libran_search_la_SOURCES = \
+	search/zoo/builder.c \
+	search/zoo/classic.c \
+	search/zoo/convnext.c \
+	search/zoo/mobile.c \
+	search/zoo/ran_e.c \
+	search/zoo/resnet.c \
+	search/zoo/zoo.c
+noinst_HEADERS += search/zoo/builder.h search/zoo/families.h search/zoo/zoo.h
+EXTRA_DIST += search/zoo/networks.def
 libran_search_la_LIBADD = libran.la $(GLPK_LIBS) -lm
 libran_search_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined $(COMPLETE_LDFLAGS) -version-info 0:0:0

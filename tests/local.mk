@@ -16,7 +16,8 @@ UNIT_TESTS = \
 	tests/unit/onnx_import \
 	tests/unit/passes_patterns \
 	tests/unit/passes_random \
-	tests/unit/tensor_file
+	tests/unit/tensor_file \
+	tests/unit/zoo
 
 LDADD = libran-search.la libran.la $(CHECK_LIBS) -lm
 if HAVE_CHECK
