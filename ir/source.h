@@ -6,9 +6,18 @@
 
 #include "ir/map.h"
 
+/* What the text says about a function's outputs and its ops don't: worth a message when the ops
+ * themselves are sound. */
+typedef struct ran_source_mismatch {
+    int line, column;
+    const char *message;
+    struct ran_source_mismatch *next;
+} ran_source_mismatch;
+
 typedef struct ran_source {
     const char *file;
     ran_map ops; /* const ran_op * -> line << 32 | column */
+    ran_source_mismatch *mismatches;
 } ran_source;
 
 #endif

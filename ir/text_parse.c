@@ -646,26 +646,43 @@ static bool parse_outputs(ran_parser *parser, struct list *outputs)
     return ran_parser_expect(parser, '(') && parse_list(parser, ')', parse_output, outputs);
 }
 
-/* Outputs are what `return` returns. */
-static bool check_outputs(ran_parser *parser, const ran_token *at, ran_function *function,
+static void add_mismatch(ran_parser *parser, const ran_token *at, const char *message)
+{
+    ran_source_mismatch *mismatch =
+        RAN_ARENA_NEW(ran_module_arena(parser->module), ran_source_mismatch);
+    *mismatch = (ran_source_mismatch){at->line, at->column, message, parser->source->mismatches};
+    parser->source->mismatches = mismatch;
+}
+
+/* Outputs are what `return` returns; a function without `return` is the verifier's. */
+static void check_outputs(ran_parser *parser, const ran_token *at, const ran_function *function,
                           const struct list *outputs)
 {
+    ran_context *context = parser->context;
     const ran_op *end = ran_region_terminator(ran_function_body(function));
     const struct output *output = outputs->items;
-    if (!end || parser->lexer.errors)
-        return true; /* the verifier's, or reported */
-    if (end->operand_count != outputs->count)
-        return ran_parser_error_at(parser, at, "@%s has %zu outputs, its return %zu operands",
-                                   function->name, outputs->count, end->operand_count);
-    for (size_t i = 0; i < outputs->count; i++) {
+    size_t returned = end ? end->operand_count : outputs->count;
+    if (returned != outputs->count)
+        add_mismatch(parser, at,
+                     ran_intern_printf(context, "@%s has %zu outputs, its return %zu operands",
+                                       function->name, outputs->count, returned));
+    for (size_t i = 0; end && returned == outputs->count && i < returned; i++) {
         const ran_value *value = end->operands[i].value;
         if (value && value->type != output[i].type)
-            return ran_parser_error_at(parser, &output[i].at,
-                                       "output %zu is declared %s, but is %s", i,
-                                       ran_type_text(parser->context, output[i].type),
-                                       ran_type_text(parser->context, value->type));
+            add_mismatch(parser, &output[i].at,
+                         ran_intern_printf(context, "output %zu is declared %s, but is %s", i,
+                                           ran_type_text(context, output[i].type),
+                                           ran_type_text(context, value->type)));
     }
-    return true;
+}
+
+static ran_status report_mismatches(const ran_module *module)
+{
+    const ran_source *source = module->source;
+    for (const ran_source_mismatch *m = source->mismatches; m; m = m->next)
+        ran_error_at(module->context, RAN_INVALID, source->file, m->line, m->column, "%s",
+                     m->message);
+    return source->mismatches ? RAN_INVALID : RAN_OK;
 }
 
 static bool parse_global(ran_parser *parser, ran_token *out_name)
@@ -689,7 +706,8 @@ static bool parse_function_rest(ran_parser *parser, const ran_token *at, ran_fun
     for (size_t i = 0; i < outputs.count; i++)
         if (output[i].name)
             ran_function_set_output_name(function, i, output[i].name);
-    return ran_parser_expect(parser, '}') && check_outputs(parser, at, function, &outputs);
+    check_outputs(parser, at, function, &outputs);
+    return ran_parser_expect(parser, '}');
 }
 
 static bool parse_function(ran_parser *parser)
@@ -822,13 +840,15 @@ ran_status ran_text_parse(ran_context *context, const char *text, size_t length,
     return RAN_INVALID;
 }
 
-ran_status ran_module_parse(ran_context *context, const char *text, size_t length,
-                            const char *file, ran_module **out_module)
+ran_status ran_module_parse(ran_context *context, const char *text, size_t length, const char *file,
+                            ran_module **out_module)
 {
     ran_status status = ran_text_parse(context, text, length, file, out_module);
     if (status != RAN_OK)
         return status;
     status = ran_module_check(*out_module);
+    if (status == RAN_OK)
+        status = report_mismatches(*out_module);
     if (status == RAN_OK)
         return RAN_OK;
     ran_module_destroy(*out_module);
