@@ -192,7 +192,10 @@ ran_status ran_run_rebatch(ran_pass_context *pass, ran_function *function)
         before[i] = ran_value_type(ran_op_operand(end, i));
     rebatch_region(pass, ran_function_body(function), &batch);
     rebatch_inputs(pass, function, &batch);
-    status = ran_function_infer_types(function);
+    if (ran_function_infer_types(function))
+        return ran_error(ran_pass_ir(pass), RAN_UNSUPPORTED,
+                         "rebatch: a constant of the model holds its batch in a way that this pass "
+                         "does not know; export it with the batch it needs");
     for (size_t i = 0; i < end->operand_count && !status; i++)
         status = check_result(pass, ran_op_operand(end, i), before[i], &batch);
     return status;
