@@ -4,12 +4,14 @@
 
 #include <string.h>
 
+#include "codegen/conv/conv.h"
 #include "codegen/elementwise/elementwise.h"
 #include "codegen/move/move.h"
 #include "codegen/reduce/reduce.h"
 
 #define RAN_KERNEL(name_, ...) {.name = name_, __VA_ARGS__},
 static const ran_kernel_row rows[] = {
+#include "codegen/conv/kernels.def"
 #include "codegen/elementwise/kernels.def"
 #include "codegen/move/kernels.def"
 #include "codegen/reduce/kernels.def"

@@ -11,6 +11,16 @@ libcodegen_la_SOURCES = \
 	codegen/build/vector.c \
 	codegen/codegen.h \
 	codegen/compile.c \
+	codegen/conv/conv.c \
+	codegen/conv/conv.h \
+	codegen/conv/depthwise.h \
+	codegen/conv/direct.h \
+	codegen/conv/first_layer.h \
+	codegen/conv/geometry.c \
+	codegen/conv/geometry.h \
+	codegen/conv/plain.h \
+	codegen/conv/plain_host.c \
+	codegen/conv/transposed.h \
 	codegen/driver.c \
 	codegen/elementwise/elementwise.c \
 	codegen/elementwise/elementwise.h \
@@ -58,6 +68,11 @@ libcodegen_la_SOURCES = \
 # Kernel bodies: C with vector types. They are not compiled into libcodegen but to bitcode, once for
 # each flavour, embedded, and specialised when a model is compiled. One file a line, sorted.
 KERNEL_BODIES = \
+	codegen/conv/depthwise.c \
+	codegen/conv/direct.c \
+	codegen/conv/first_layer.c \
+	codegen/conv/plain.c \
+	codegen/conv/transposed.c \
 	codegen/elementwise/map.c \
 	codegen/move/blocks.c \
 	codegen/move/gather.c \
