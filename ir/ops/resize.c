@@ -286,7 +286,7 @@ static void filter_free(filter *f)
 static int64_t reach_of(const ran_op *op, double scale)
 {
     double support = is_mode(op, "mode", "cubic") ? 2 : 1;
-    return (int64_t)-floor(-support / scale) ;
+    return (int64_t)-floor(-support / scale);
 }
 
 static void normalise(double *weights, int64_t n)
@@ -375,41 +375,65 @@ static void store_resized(ran_tensor *result, const double *y)
         ran_tensor_set_i64(result, i, (int64_t)(y[i] < low ? low : y[i] > high - 1 ? high - 1 : y[i]));
 }
 
-static ran_status evaluate_resize(ran_evaluation *e)
+/* Shrinks before it enlarges: nothing between is larger than both the input and the output. */
+static double *resize_axes(const ran_op *op, int rank, const axis *axes, filter *filters, double *x)
 {
-    axis axes[RAN_MAX_RANK];
-    int rank = ran_tensor_rank(e->operands[0]);
-    const int64_t *dims = ran_tensor_dims(e->operands[0]);
-    int64_t extents[RAN_MAX_RANK];
+    int64_t dims[RAN_MAX_RANK];
+    for (int i = 0; i < rank; i++)
+        dims[i] = axes[i].in;
+    for (int grows = 0; grows < 2; grows++)
+        for (int i = 0; i < rank; i++) {
+            if (!axes[i].resized || grows != (axes[i].out > axes[i].in))
+                continue;
+            filters[i] = filter_of(op, &axes[i]);
+            x = apply_axis(&axes[i], &filters[i], ran_dims_product(dims, 0, i),
+                           ran_dims_product(dims, i + 1, rank), x);
+            dims[i] = axes[i].out;
+        }
+    return x;
+}
+
+static void extrapolate_axes(const ran_op *op, int rank, const axis *axes, const filter *filters,
+                             const int64_t *extents, double *x)
+{
+    for (int i = 0; i < rank; i++)
+        if (axes[i].resized)
+            extrapolate(&axes[i], &filters[i], ran_dims_product(extents, 0, i),
+                        ran_dims_product(extents, i + 1, rank),
+                        ran_op_float(op, "extrapolation_value"), x);
+}
+
+static ran_status prepare(ran_evaluation *e, int rank, axis axes[RAN_MAX_RANK],
+                          int64_t extents[RAN_MAX_RANK])
+{
     const ran_tensor *operands[4];
     for (size_t i = 0; i < 4; i++)
         operands[i] = ran_eval_operand(e, i);
-    ran_status status = resolve(e->op, rank, dims, operands, axes);
+    ran_status status = resolve(e->op, rank, ran_tensor_dims(e->operands[0]), operands, axes);
+    if (status != RAN_OK)
+        return status;
     for (int i = 0; i < rank; i++)
         extents[i] = axes[i].out;
-    if (status == RAN_OK)
-        status = ran_eval_create(e, 0, ran_tensor_elem(e->operands[0]), rank, extents);
+    return ran_eval_create(e, 0, ran_tensor_elem(e->operands[0]), rank, extents);
+}
+
+static ran_status evaluate_resize(ran_evaluation *e)
+{
+    axis axes[RAN_MAX_RANK];
+    filter filters[RAN_MAX_RANK];
+    int64_t extents[RAN_MAX_RANK];
+    int rank = ran_tensor_rank(e->operands[0]);
+    ran_status status = prepare(e, rank, axes, extents);
     if (status != RAN_OK || !ran_tensor_numel(e->results[0]))
         return status;
     if (!ran_tensor_numel(e->operands[0]))
         return ran_op_error(e->op, RAN_INVALID, "an empty tensor can't be enlarged");
-    filter filters[RAN_MAX_RANK];
-    double *x = ran_load_f64(e->operands[0]);
-    for (int i = 0; i < rank; i++) {
-        if (!axes[i].resized)
-            continue;
-        filters[i] = filter_of(e->op, &axes[i]);
-        x = apply_axis(&axes[i], &filters[i], ran_dims_product(extents, 0, i),
-                       ran_dims_product(dims, i + 1, rank), x);
-    }
-    for (int i = 0; i < rank; i++)
-        if (axes[i].resized) {
-            extrapolate(&axes[i], &filters[i], ran_dims_product(extents, 0, i),
-                        ran_dims_product(extents, i + 1, rank),
-                        ran_op_float(e->op, "extrapolation_value"), x);
-            filter_free(&filters[i]);
-        }
+    double *x = resize_axes(e->op, rank, axes, filters, ran_load_f64(e->operands[0]));
+    extrapolate_axes(e->op, rank, axes, filters, extents, x);
     store_resized(e->results[0], x);
+    for (int i = 0; i < rank; i++)
+        if (axes[i].resized)
+            filter_free(&filters[i]);
     free(x);
     return RAN_OK;
 }
