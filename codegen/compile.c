@@ -76,6 +76,14 @@ static ran_status check_types(ran_codegen *codegen, const ran_function *function
             ran_status one = check_value(codegen, op, ran_op_result(op, i));
             status = status ? status : one;
         }
+        RAN_FOR_OPERANDS(op, i, value)
+        {
+            /* Results were checked where they are made. */
+            if (value->kind == RAN_VALUE_RESULT)
+                continue;
+            ran_status one = check_value(codegen, op, value);
+            status = status ? status : one;
+        }
         if (op->region_count && op->opcode != RAN_OP_KERNEL)
             status = ran_op_error(op, RAN_UNSUPPORTED,
                                   "control flow has no native code; ran-run --interpret runs it");

@@ -39,6 +39,7 @@ tools_ran_run_SOURCES = \
 	tools/run/profile.c \
 	tools/run/report.c \
 	tools/run/run.h \
+	tools/run/specialize.c \
 	tools/run/timer.c \
 	$(TOOLS_COMPILE)
 tools_ran_run_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)

@@ -45,15 +45,26 @@ static void note(run_difference *d, int64_t index, double apart, bool good)
         d->first_mismatch = index;
 }
 
+/* 1e-3, or where that is less than the spacing of the numbers, this. */
+static double default_rtol(ran_elem elem)
+{
+    if (elem == RAN_ELEM_BF16)
+        return 0x1p-7;
+    if (elem == RAN_ELEM_F8E4M3FN || elem == RAN_ELEM_F8E4M3FNUZ)
+        return 0x1p-3;
+    return ran_elem_bits(elem) <= 8 ? 0x1p-2 : 1e-3;
+}
+
 static void compare_floats(run_difference *d, const ran_tensor *got, const ran_tensor *expected,
                            const run_tolerance *tolerance)
 {
     double scale = largest(expected);
+    double rtol = tolerance->rtol < 0 ? default_rtol(ran_tensor_elem(got)) : tolerance->rtol;
     double atol = tolerance->atol < 0 ? 1e-4 * scale : tolerance->atol;
     for (int64_t i = 0; i < ran_tensor_numel(got); i++) {
         double want = ran_tensor_get_f64(expected, i);
         double apart = distance(ran_tensor_get_f64(got, i), want);
-        double allowed = isfinite(want) ? tolerance->rtol * fabs(want) + atol : 0;
+        double allowed = isfinite(want) ? rtol * fabs(want) + atol : 0;
         note(d, i, apart, apart <= allowed);
     }
     d->max_rel = scale > 0 ? d->max_abs / scale : d->max_abs;

@@ -214,6 +214,46 @@ static ran_status check_complete(ran_context *context, const ran_function *funct
                                                         (size_t)missing)));
 }
 
+/* Older files hold bf16 as the u16 of its bits. */
+static ran_tensor *adopt_type(const ran_type *type, RAN_TAKE ran_tensor *tensor)
+{
+    if (!tensor || !ran_type_is_tensor(type) || ran_type_elem(type) != RAN_ELEM_BF16 ||
+        ran_tensor_elem(tensor) != RAN_ELEM_U16)
+        return tensor;
+    ran_tensor *copy = checked(ran_tensor_create(RAN_ELEM_BF16, ran_tensor_rank(tensor),
+                                                 ran_tensor_dims(tensor)));
+    memcpy(ran_tensor_mutable_data(copy), ran_tensor_data(tensor), ran_tensor_bytes(tensor));
+    ran_tensor_release(tensor);
+    return copy;
+}
+
+/* What nothing uses may have any shape; zeros of the declared one take its place. */
+static void replace_unused(const ran_type *type, ran_tensor **tensor)
+{
+    int64_t dims[RAN_MAX_RANK];
+    if (!ran_type_is_tensor(type) || !ran_type_is_static(type))
+        return;
+    for (int i = 0; i < ran_type_rank(type); i++)
+        dims[i] = ran_type_extent(type, i);
+    ran_tensor_release(*tensor);
+    *tensor = checked(ran_tensor_create(ran_type_elem(type), ran_type_rank(type), dims));
+}
+
+static void adopt_types(const ran_function *function, run_data_set *set)
+{
+    const ran_region *body = ran_function_body(function);
+    const ran_op *end = ran_region_terminator(body);
+    for (size_t i = 0; i < set->input_count; i++) {
+        const ran_value *input = ran_region_argument(body, i);
+        set->inputs[i] = adopt_type(ran_value_type(input), set->inputs[i]);
+        if (!ran_value_has_uses(input))
+            replace_unused(ran_value_type(input), &set->inputs[i]);
+    }
+    for (size_t i = 0; i < set->output_count; i++)
+        set->expected[i] =
+            adopt_type(ran_value_type(ran_op_operand(end, i)), set->expected[i]);
+}
+
 ran_status run_data_from_directory(ran_context *context, const ran_function *function,
                                    const char *path, run_data_set *out_set)
 {
@@ -227,7 +267,9 @@ ran_status run_data_from_directory(ran_context *context, const ran_function *fun
     }
     if (status == RAN_OK)
         status = check_complete(context, function, out_set);
-    if (status != RAN_OK)
+    if (status == RAN_OK)
+        adopt_types(function, out_set);
+    else
         run_data_clear(out_set);
     return status;
 }
@@ -287,7 +329,9 @@ ran_status run_data_from_options(ran_context *context, const ran_function *funct
         status = place(context, function, false, &expected[i], out_set);
     if (status == RAN_OK)
         status = check_complete(context, function, out_set);
-    if (status != RAN_OK)
+    if (status == RAN_OK)
+        adopt_types(function, out_set);
+    else
         run_data_clear(out_set);
     return status;
 }

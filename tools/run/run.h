@@ -55,6 +55,16 @@ RAN_MUST_USE ran_status run_native_create(ran_module *module, const ran_compile_
                                           RAN_GIVE run_engine **out_engine);
 const ran_compiled *run_native_compiled(const run_engine *engine);
 
+/* Whether inputs decide shapes by their values, so that code is compiled for the data. */
+bool run_needs_values(const ran_function *function);
+/* Optimises and compiles a module, which it may change. */
+typedef ran_status run_compile(const void *data, ran_module *module, run_engine **out_engine);
+/* An engine that binds such inputs to what the data says. `module`, as it was read, outlives it. */
+RAN_GIVE run_engine *run_specialize_create(ran_context *context, const ran_module *module,
+                                           run_compile *compile, const void *data);
+/* What runs now inside of such an engine (NULL before the first run); any other engine itself. */
+const run_engine *run_specialize_inner(const run_engine *engine);
+
 /* Time of each kernel, summed over all runs. */
 typedef struct run_profile {
     double *seconds, last;
@@ -102,7 +112,7 @@ RAN_MUST_USE ran_status run_tensor_write(ran_context *context, const char *path,
 /* ---- Comparison --------------------------------------------------------------------------------- */
 
 typedef struct run_tolerance {
-    double rtol;
+    double rtol; /* negative: 1e-3, or the spacing of the element type */
     double atol; /* negative: 1e-4 of the largest expected magnitude */
 } run_tolerance;
 
