@@ -66,3 +66,57 @@ void ran_tensor_fill_noise(ran_tensor *tensor, const ran_noise *noise)
     }
     ran_tensor_set_noise(tensor, noise);
 }
+
+/* ---- Disguise ------------------------------------------------------------------------------- */
+
+struct moments {
+    double mean, deviation, least;
+};
+
+static struct moments moments_of(const ran_tensor *tensor)
+{
+    int64_t count = ran_tensor_numel(tensor);
+    double sum = 0, squares = 0, least = INFINITY;
+    for (int64_t i = 0; i < count; i++) {
+        double value = ran_tensor_get_f64(tensor, i);
+        value = isfinite(value) ? value : 0;
+        sum += value;
+        squares += value * value;
+        least = fmin(least, value);
+    }
+    double mean = sum / (double)count;
+    return (struct moments){mean, sqrt(fmax(squares / (double)count - mean * mean, 0)), least};
+}
+
+static bool is_weight(const ran_tensor *tensor)
+{
+    ran_elem elem = ran_tensor_elem(tensor);
+    bool is_number = ran_elem_is_float(elem) || (ran_elem_is_int(elem) && ran_elem_bits(elem) <= 8);
+    return is_number && ran_tensor_numel(tensor) > 16 && !ran_tensor_noise(tensor);
+}
+
+/* The values lie within six deviations: variances and other positive constants stay positive. */
+static ran_tensor *disguised(const ran_tensor *tensor, uint64_t seed)
+{
+    struct moments m = moments_of(tensor);
+    ran_noise noise = {seed, m.deviation, m.mean};
+    if (m.least >= 0)
+        noise.deviation = fmin(noise.deviation, m.mean / 6);
+    ran_tensor *result = ran_tensor_create(ran_tensor_elem(tensor), ran_tensor_rank(tensor),
+                                           ran_tensor_dims(tensor));
+    if (result)
+        ran_tensor_fill_noise(result, &noise);
+    return result;
+}
+
+void ran_module_disguise_weights(ran_module *module)
+{
+    uint64_t seed = 1;
+    for (ran_value *c = ran_module_first_constant(module); c; c = ran_constant_next(c), seed++) {
+        ran_tensor *noise = is_weight(c->tensor) ? disguised(c->tensor, seed) : NULL;
+        if (!noise)
+            continue;
+        ran_tensor_release(c->tensor);
+        c->tensor = noise;
+    }
+}

@@ -20,4 +20,8 @@ void ran_tensor_fill_noise(ran_tensor *tensor, const ran_noise *noise);
 const ran_noise *ran_tensor_noise(const ran_tensor *tensor);
 void ran_tensor_set_noise(ran_tensor *tensor, const ran_noise *noise);
 
+/* Replaces the data of all weights (constants of more than 16 elements, of floats or 8-bit integers)
+ * by noise of the same mean and deviation: what a bug report may hold of somebody's model. */
+void ran_module_disguise_weights(ran_module *module);
+
 #endif

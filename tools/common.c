@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "tools/bug.h"
 
 enum { EXIT_USAGE = 2, FILES_MAX = 64 };
 
@@ -118,4 +119,5 @@ void ran_tool_init(int *argc, char ***argv)
     argp_err_exit_status = EXIT_USAGE;
     argp_program_version_hook = print_version;
     expand_files(argc, argv);
+    ran_tool_catch_bugs(*argc, *argv);
 }

@@ -9,6 +9,8 @@ bin_PROGRAMS += \
 	tools/rancc
 
 TOOLS_COMMON = \
+	tools/bug.c \
+	tools/bug.h \
 	tools/common.c \
 	tools/common.h \
 	tools/files.c \
