@@ -172,6 +172,10 @@ const ran_kernel_row *ran_kernel_row_find(const char *schedule);
 /* The anchor of a kernel op: the one op of its region that is not elementwise; NULL if all are. */
 ran_op *ran_kernel_anchor(const ran_op *kernel);
 
+/* The constant behind an operand, also from inside a kernel's region; NULL when it is none. */
+const ran_tensor *ran_op_constant_operand(const ran_op *op, size_t operand);
+/* One more operand at the end (tables, packed weights); returns the region's argument for it. */
+ran_value *ran_kernel_add_operand(ran_op *kernel, ran_value *value);
 /* Replaces operand `operand` of the kernel op by `pack` of it (op.def), and the type of its
  * argument in the region. Folded when the operand is constant. */
 RAN_MUST_USE ran_status ran_kernel_pack(ran_op *kernel, size_t operand, const int64_t *positions,

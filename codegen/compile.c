@@ -47,6 +47,14 @@ static const ran_dim *unknown_symbol(const ran_codegen *codegen, const ran_dim *
     return left ? left : unknown_symbol(codegen, ran_dim_rhs(dim));
 }
 
+static bool is_native_elem(ran_elem elem)
+{
+    return ran_elem_is_int(elem) ? ran_elem_bits(elem) >= 8
+                                 : elem == RAN_ELEM_F32 || elem == RAN_ELEM_F64 ||
+                                       elem == RAN_ELEM_F16 || elem == RAN_ELEM_BF16 ||
+                                       elem == RAN_ELEM_BOOL;
+}
+
 static ran_status check_value(ran_codegen *codegen, const ran_op *op, const ran_value *value)
 {
     const ran_type *type = ran_value_type(value);
@@ -54,7 +62,7 @@ static ran_status check_value(ran_codegen *codegen, const ran_op *op, const ran_
     if (!ran_type_is_tensor(type) || ran_type_rank(type) < 0)
         return ran_op_error(op, RAN_UNSUPPORTED,
                             "%s has no native code; ran-run --interpret runs it", text);
-    if (!ran_elem_bits(ran_type_elem(type)) || ran_elem_bits(ran_type_elem(type)) % 8)
+    if (!is_native_elem(ran_type_elem(type)))
         return ran_op_error(op, RAN_UNSUPPORTED,
                             "element type of %s has no native code; ran-run --interpret runs it",
                             text);
@@ -72,6 +80,12 @@ static ran_status check_types(ran_codegen *codegen, const ran_function *function
 {
     ran_status status = RAN_OK;
     for (ran_op *op = ran_region_first(ran_function_body(function)); op; op = ran_op_next(op)) {
+        for (size_t i = 0; i < op->operand_count; i++) {
+            const ran_value *value = ran_op_operand(op, i);
+            ran_status one =
+                value && !ran_value_op(value) ? check_value(codegen, op, value) : RAN_OK;
+            status = status ? status : one;
+        }
         for (size_t i = 0; i < op->result_count; i++) {
             ran_status one = check_value(codegen, op, ran_op_result(op, i));
             status = status ? status : one;

@@ -2,6 +2,8 @@
 /* Filling in a family's description of a kernel. */
 #include "codegen/codegen.h"
 
+#include <stdlib.h>
+
 void ran_emission_set_dim(ran_emission *emission, size_t word, const ran_dim *dim)
 {
     RAN_ASSERT(emission->context, word < RAN_SPEC_MAX);
@@ -31,6 +33,34 @@ int64_t ran_emission_io_status(const ran_emission *emission)
 {
     return ran_emission_io_result(emission, ran_op_result_count(emission->kernel)) +
            (int64_t)emission->symbol_count;
+}
+
+const ran_tensor *ran_op_constant_operand(const ran_op *op, size_t operand)
+{
+    const ran_value *value = ran_op_operand(op, operand);
+    ran_region *region = value ? ran_value_argument_region(value) : NULL;
+    const ran_op *kernel = region ? ran_region_parent_op(region) : NULL;
+    if (ran_op_is(kernel, RAN_OP_KERNEL))
+        value = ran_op_operand(kernel, ran_value_index(value));
+    return value ? ran_value_constant(value) : NULL;
+}
+
+/* An argument knows the elements that its operand knows: starts of a slice, pads. */
+ran_value *ran_kernel_add_operand(ran_op *kernel, ran_value *value)
+{
+    const ran_dim *const *known = NULL;
+    size_t count = kernel->operand_count, known_count = ran_value_known(value, &known);
+    ran_value **operands = malloc((count + 1) * sizeof(*operands));
+    for (size_t i = 0; i < count; i++)
+        operands[i] = ran_op_operand(kernel, i);
+    operands[count] = value;
+    ran_op_set_operands(kernel, count + 1, operands);
+    free(operands);
+    ran_value *argument =
+        ran_region_add_argument(ran_op_region(kernel, 0), NULL, ran_value_type(value));
+    argument->known = (const ran_dim **)known;
+    argument->known_count = (uint32_t)known_count;
+    return argument;
 }
 
 ran_op *ran_kernel_anchor(const ran_op *kernel)

@@ -181,6 +181,13 @@ static void store_result(hook *h, size_t result, const ran_value *value)
                     ran_build_dim(h->b, strides[h->space->rank - 1]), h->lanes);
 }
 
+/* Further results of the anchor are stored by the body itself. */
+static bool is_stored_by_body(const hook *h, const ran_value *value)
+{
+    return h->emission->anchor && ran_value_op(value) == h->emission->anchor &&
+           ran_value_index(value) > 0;
+}
+
 static void finish(ran_llvm *b, void *data, bool full)
 {
     hook h = *(hook *)data;
@@ -190,7 +197,8 @@ static void finish(ran_llvm *b, void *data, bool full)
     if (h.is_store) {
         const ran_op *yield = ran_region_terminator(ran_op_region(h.emission->kernel, 0));
         for (size_t i = 0; i < yield->operand_count; i++)
-            store_result(&h, i, ran_op_operand(yield, i));
+            if (!is_stored_by_body(&h, ran_op_operand(yield, i)))
+                store_result(&h, i, ran_op_operand(yield, i));
     } else {
         ran_build_store_computed(b, value_of(&h, ran_op_operand(h.emission->anchor, 0)),
                                  h.vector);

@@ -151,32 +151,12 @@ typedef struct outlined {
     ran_mapping *mapping;
 } outlined;
 
-/* An argument knows the elements that its operand knows: starts of a slice, pads. */
-static ran_value *add_argument(outlined *o, const ran_value *value)
-{
-    const ran_dim *const *known = NULL;
-    size_t count = ran_value_known(value, &known);
-    ran_value *argument = ran_region_add_argument(o->region, NULL, ran_value_type(value));
-    argument->known = (const ran_dim **)known;
-    argument->known_count = (uint32_t)count;
-    return argument;
-}
-
 /* Operands from outside become arguments, each once. */
 static void import_operands(outlined *o, const ran_op *op)
 {
-    RAN_FOR_OPERANDS(op, i, value) {
-        if (ran_mapping_get(o->mapping, value))
-            continue;
-        size_t count = o->kernel->operand_count;
-        ran_value **operands = malloc((count + 1) * sizeof(*operands));
-        for (size_t j = 0; j < count; j++)
-            operands[j] = ran_op_operand(o->kernel, j);
-        operands[count] = value;
-        ran_op_set_operands(o->kernel, count + 1, operands);
-        free(operands);
-        ran_mapping_set(o->mapping, value, add_argument(o, value));
-    }
+    RAN_FOR_OPERANDS(op, i, value)
+        if (!ran_mapping_get(o->mapping, value))
+            ran_mapping_set(o->mapping, value, ran_kernel_add_operand(o->kernel, value));
 }
 
 static void outline(group *g)

@@ -7,14 +7,18 @@
 #include "codegen/conv/conv.h"
 #include "codegen/elementwise/elementwise.h"
 #include "codegen/move/move.h"
+#include "codegen/normalize/normalize.h"
 #include "codegen/reduce/reduce.h"
+#include "codegen/resize/resize.h"
 
 #define RAN_KERNEL(name_, ...) {.name = name_, __VA_ARGS__},
 static const ran_kernel_row rows[] = {
 #include "codegen/conv/kernels.def"
 #include "codegen/elementwise/kernels.def"
 #include "codegen/move/kernels.def"
+#include "codegen/normalize/kernels.def"
 #include "codegen/reduce/kernels.def"
+#include "codegen/resize/kernels.def"
 };
 
 size_t ran_kernel_row_count(void)

@@ -53,12 +53,20 @@ libcodegen_la_SOURCES = \
 	codegen/move/pad_host.c \
 	codegen/move/strided.h \
 	codegen/move/strided_host.c \
+	codegen/normalize/lrn.h \
+	codegen/normalize/normalize.c \
+	codegen/normalize/normalize.h \
+	codegen/normalize/rows.h \
 	codegen/predict.c \
 	codegen/reduce/reduce.h \
 	codegen/reduce/reduce_host.c \
 	codegen/reduce/reduce_spec.h \
 	codegen/reduce/rows.h \
 	codegen/reduce/rows_host.c \
+	codegen/resize/resize.c \
+	codegen/resize/resize.h \
+	codegen/resize/taps.h \
+	codegen/resize/taps_table.c \
 	codegen/select.c \
 	codegen/space.c \
 	codegen/specialize.c \
@@ -78,9 +86,12 @@ KERNEL_BODIES = \
 	codegen/move/gather.c \
 	codegen/move/pad.c \
 	codegen/move/strided.c \
+	codegen/normalize/lrn.c \
+	codegen/normalize/rows.c \
 	codegen/reduce/arg.c \
 	codegen/reduce/reduce.c \
 	codegen/reduce/softmax.c \
+	codegen/resize/taps.c \
 	codegen/vecmath/elementwise.c
 
 # What kernel bodies include (found by -MD too; listed here so that they are distributed).
