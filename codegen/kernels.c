@@ -6,6 +6,7 @@
 
 #include "codegen/conv/conv.h"
 #include "codegen/elementwise/elementwise.h"
+#include "codegen/matmul/matmul.h"
 #include "codegen/move/move.h"
 #include "codegen/normalize/normalize.h"
 #include "codegen/reduce/reduce.h"
@@ -15,6 +16,7 @@
 static const ran_kernel_row rows[] = {
 #include "codegen/conv/kernels.def"
 #include "codegen/elementwise/kernels.def"
+#include "codegen/matmul/kernels.def"
 #include "codegen/move/kernels.def"
 #include "codegen/normalize/kernels.def"
 #include "codegen/reduce/kernels.def"

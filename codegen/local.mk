@@ -41,6 +41,10 @@ libcodegen_la_SOURCES = \
 	codegen/layout.c \
 	codegen/lower.c \
 	codegen/lower.h \
+	codegen/matmul/matmul.c \
+	codegen/matmul/matmul.h \
+	codegen/matmul/tiled.h \
+	codegen/matmul/typed.h \
 	codegen/memory_plan.c \
 	codegen/model.h \
 	codegen/move/blocks.h \
@@ -82,6 +86,8 @@ KERNEL_BODIES = \
 	codegen/conv/plain.c \
 	codegen/conv/transposed.c \
 	codegen/elementwise/map.c \
+	codegen/matmul/tiled.c \
+	codegen/matmul/typed.c \
 	codegen/move/blocks.c \
 	codegen/move/gather.c \
 	codegen/move/pad.c \
