@@ -222,18 +222,19 @@ static double original_position(const ran_op *op, const axis *a, int64_t positio
 {
     double x = (double)position, in = (double)a->in, out = a->scale * in;
     const char *mode = ran_op_string(op, "coordinate_transformation_mode");
+    bool single = fabs(out - 1) < 1e-9;
     if (!strcmp(mode, "align_corners"))
-        return out == 1 ? 0 : x * (in - 1) / (out - 1);
+        return single ? 0 : x * (in - 1) / (out - 1);
     if (!strcmp(mode, "asymmetric"))
         return x / a->scale;
     if (!strcmp(mode, "tf_half_pixel_for_nn"))
         return (x + 0.5) / a->scale;
     if (!strcmp(mode, "tf_crop_and_resize")) {
         double width = (a->roi_end - a->roi_start) * (in - 1);
-        return a->roi_start * (in - 1) + (out == 1 ? width / 2 : x * width / (out - 1));
+        return a->roi_start * (in - 1) + (single ? width / 2 : x * width / (out - 1));
     }
-    if (!strcmp(mode, "pytorch_half_pixel") && out == 1)
-        return -0.5;
+    if (!strcmp(mode, "pytorch_half_pixel") && a->out == 1)
+        return 0;
     double centred = (x + 0.5) / a->scale - 0.5;
     if (!strcmp(mode, "half_pixel_symmetric"))
         return centred + in / 2 * (1 - (double)a->out / out);
