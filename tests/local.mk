@@ -15,6 +15,7 @@ UNIT_TESTS = \
 	tests/unit/ir_text_random \
 	tests/unit/onnx_import \
 	tests/unit/passes_patterns \
+	tests/unit/ops_compute \
 	tests/unit/passes_random \
 	tests/unit/tensor_file \
 	tests/unit/zoo

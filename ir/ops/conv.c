@@ -26,13 +26,17 @@ static int spatial_rank(const ran_op *op)
     return rank < 0 ? -1 : rank - 2;
 }
 
-static ran_status verify_conv(const ran_op *op)
+static ran_status check_attributes(const ran_op *op, int spatial)
 {
-    int spatial = spatial_rank(op);
     if (ran_op_int(op, "group") < 1)
         return ran_op_error(op, RAN_INVALID, "attribute group: %lld is not positive",
                             (long long)ran_op_int(op, "group"));
     return spatial < 0 ? RAN_OK : ran_window_verify(op, spatial);
+}
+
+static ran_status verify_conv(const ran_op *op)
+{
+    return check_attributes(op, spatial_rank(op));
 }
 
 /* ---- Inference ---------------------------------------------------------------------------------------- */
@@ -122,7 +126,7 @@ static ran_status infer_any(ran_infer *infer, bool transposed)
     if (status == RAN_OK && ran_type_rank(x) < 0)
         return ran_infer_result_unknown(infer, 0, ran_type_elem(x));
     if (status == RAN_OK)
-        status = ran_window_verify(infer->op, ran_type_rank(x) - 2);
+        status = check_attributes(infer->op, ran_type_rank(x) - 2);
     if (status == RAN_OK)
         status = check_channels(infer, transposed);
     if (status == RAN_OK)
