@@ -86,6 +86,17 @@ man1_MANS = \
 	tools/man/rancc.1
 CLEANFILES += $(man1_MANS)
 
+# Reference tables: what the programs run by, printed.
+docs/ops.md: tools/ran-opt
+	$(AM_V_GEN)$(MKDIR_P) docs && { printf '# Ops\n\n' && tools/ran-opt --list-ops; } >$@.tmp && \
+	mv $@.tmp $@
+docs/pass-list.md: tools/ran-opt
+	$(AM_V_GEN)$(MKDIR_P) docs && { printf '# List of passes\n\n' && tools/ran-opt --list-passes; } \
+		>$@.tmp && mv $@.tmp $@
+nodist_doc_DATA = docs/ops.md docs/pass-list.md
+dist_doc_DATA = docs/ir.md docs/passes.md
+CLEANFILES += $(nodist_doc_DATA)
+
 bashcompletiondir = $(datadir)/bash-completion/completions
 zshcompletiondir = $(datadir)/zsh/site-functions
 dist_zshcompletion_DATA = tools/completion/_rancc
