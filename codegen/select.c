@@ -27,24 +27,23 @@ static bool layout_agrees(const ran_kernel_row *row, const ran_op *anchor)
     return false;
 }
 
-/* Ops around the anchor need its row to have the hooks. */
-static bool hooks_agree(const ran_kernel_row *row, const ran_op *kernel, const ran_op *anchor)
+/* Ops around the anchor need its row to have the hooks. What only the epilogue reads may stand
+ * before the anchor. */
+static bool hooks_agree(const ran_kernel_row *row, const ran_op *anchor)
 {
     bool behind = !ran_op_is(ran_op_next(anchor), RAN_OP_YIELD);
-    bool before = ran_op_prev(anchor) != NULL;
-    (void)kernel;
+    bool before = ran_value_op(ran_op_operand(anchor, 0)) != NULL;
     return (row->epilogue || !behind) && (row->prologue || !before);
 }
 
-static const ran_kernel_row *best_row(const ran_op *kernel, const ran_op *anchor,
-                                      const ran_target *target)
+static const ran_kernel_row *best_row(const ran_op *anchor, const ran_target *target)
 {
     const ran_kernel_row *best = NULL;
     double best_cost = 0;
     for (size_t i = 0; i < ran_kernel_row_count(); i++) {
         const ran_kernel_row *row = ran_kernel_row_at(i);
         if (row->anchor != anchor->opcode || !layout_agrees(row, anchor) ||
-            !hooks_agree(row, kernel, anchor) || !row->accepts(anchor, target))
+            !hooks_agree(row, anchor) || !row->accepts(anchor, target))
             continue;
         double cost = row->cost ? row->cost(anchor, target) : 1;
         if (!best || cost < best_cost) {
@@ -59,7 +58,7 @@ static ran_status select_kernel(ran_op *kernel, const ran_target *target)
 {
     ran_op *anchor = ran_kernel_anchor(kernel);
     const ran_kernel_row *row =
-        anchor ? best_row(kernel, anchor, target) : ran_kernel_row_find("map");
+        anchor ? best_row(anchor, target) : ran_kernel_row_find("map");
     if (!row)
         return ran_op_error(anchor, RAN_UNSUPPORTED,
                             "there is no native kernel for this op with these types; "

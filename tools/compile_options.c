@@ -147,6 +147,31 @@ const struct argp ran_compile_argp = {
 
 /* ---- Passes -------------------------------------------------------------------------------------- */
 
+/* Steps of code generation, which are no passes: `observe` prints after them. */
+static bool is_step(const char *name, size_t length)
+{
+    static const char *const steps[] = {"layout", "fuse", "select"};
+    for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+        if (strlen(steps[i]) == length && !strncmp(steps[i], name, length))
+            return true;
+    return false;
+}
+
+/* --print-after without the steps; what is left is the manager's. */
+static ran_status print_after(ran_pass_manager *manager, const char *list)
+{
+    ran_status status = RAN_OK;
+    for (const char *p = list; !status && *p; p += strcspn(p, ","), p += *p == ',') {
+        size_t length = strcspn(p, ",");
+        if (is_step(p, length))
+            continue;
+        char *name = strndup(p, length);
+        status = ran_pass_manager_set_option(manager, "print-after", name);
+        free(name);
+    }
+    return status;
+}
+
 static ran_status apply_switch(ran_pass_manager *manager, char kind, const char *name,
                                const char *value)
 {
@@ -154,6 +179,8 @@ static ran_status apply_switch(ran_pass_manager *manager, char kind, const char 
         return ran_pass_manager_set_flag(manager, name, NULL);
     if (kind == 'p')
         return ran_pass_manager_add_passes(manager, name);
+    if (!strcmp(name, "print-after"))
+        return print_after(manager, value);
     return ran_pass_manager_set_option(manager, name, value);
 }
 
