@@ -9,6 +9,7 @@
 #include "codegen/matmul/matmul.h"
 #include "codegen/move/move.h"
 #include "codegen/normalize/normalize.h"
+#include "codegen/pool/pool.h"
 #include "codegen/reduce/reduce.h"
 #include "codegen/resize/resize.h"
 
@@ -19,6 +20,7 @@ static const ran_kernel_row rows[] = {
 #include "codegen/matmul/kernels.def"
 #include "codegen/move/kernels.def"
 #include "codegen/normalize/kernels.def"
+#include "codegen/pool/kernels.def"
 #include "codegen/reduce/kernels.def"
 #include "codegen/resize/kernels.def"
 };

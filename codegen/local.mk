@@ -61,6 +61,9 @@ libcodegen_la_SOURCES = \
 	codegen/normalize/normalize.c \
 	codegen/normalize/normalize.h \
 	codegen/normalize/rows.h \
+	codegen/pool/pool.c \
+	codegen/pool/pool.h \
+	codegen/pool/window.h \
 	codegen/predict.c \
 	codegen/reduce/reduce.h \
 	codegen/reduce/reduce_host.c \
@@ -94,6 +97,8 @@ KERNEL_BODIES = \
 	codegen/move/strided.c \
 	codegen/normalize/lrn.c \
 	codegen/normalize/rows.c \
+	codegen/pool/whole.c \
+	codegen/pool/window.c \
 	codegen/reduce/arg.c \
 	codegen/reduce/reduce.c \
 	codegen/reduce/softmax.c \

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "codegen/pool/pool.h"
+
+#include "codegen/pool/window.h"
+#include "ir/ops/compute.h"
+
+static bool is_f32_map(const ran_op *op)
+{
+    const ran_type *x = ran_value_type(ran_op_operand(op, 0));
+    return ran_type_elem(x) == RAN_ELEM_F32 && ran_type_rank(x) >= 3 &&
+           ran_type_rank(x) <= 2 + POOL_AXES;
+}
+
+/* Extents of the map's axes; false when one is symbolic. */
+static bool map_extents(const ran_type *type, int64_t *out)
+{
+    for (int i = 2; i < ran_type_rank(type); i++) {
+        if (!ran_dim_is_constant(ran_type_dim(type, i)))
+            return false;
+        out[i - 2] = ran_type_extent(type, i);
+    }
+    return true;
+}
+
+static bool has_indices(const ran_op *op)
+{
+    return op->opcode == RAN_OP_MAX_POOL && op->result_count > 1;
+}
+
+bool ran_pool_window_accepts(const ran_op *op, const ran_target *target)
+{
+    int64_t extents[POOL_AXES];
+    (void)target;
+    if (!is_f32_map(op) || !map_extents(ran_value_type(ran_op_operand(op, 0)), extents))
+        return false;
+    if (op->opcode == RAN_OP_LP_POOL && ran_op_int(op, "p") != 1 && ran_op_int(op, "p") != 2)
+        return false;
+    return !has_indices(op) || !ran_type_layout(ran_value_type(ran_op_operand(op, 0))).block;
+}
+
+static int64_t kind_of(const ran_op *op)
+{
+    switch (op->opcode) {
+    case RAN_OP_AVERAGE_POOL:
+    case RAN_OP_GLOBAL_AVERAGE_POOL:
+        return POOL_AVERAGE;
+    case RAN_OP_LP_POOL:
+        return ran_op_int(op, "p") == 1 ? POOL_L1 : POOL_L2;
+    default:
+        return POOL_MAX;
+    }
+}
+
+/* Planes of a tensor: channels, or blocks of them, of all images. */
+static const ran_dim *plane_count(ran_emission *e, const ran_type *type, const ran_dim **blocks)
+{
+    int64_t block = ran_type_layout(type).block;
+    const ran_dim *channels = ran_type_dim(type, 1);
+    *blocks = ran_dim_constant(e->context, 0);
+    if (block) {
+        channels = ran_dim_binary(e->context, RAN_DIM_CEILDIV, channels,
+                                  ran_dim_constant(e->context, block));
+        *blocks = channels;
+    }
+    return ran_dim_binary(e->context, RAN_DIM_MUL, ran_type_dim(type, 0), channels);
+}
+
+/* ---- Windows ------------------------------------------------------------------------------------- */
+
+static void set_axis(ran_emission *e, const ran_window *window, int axis)
+{
+    const struct {
+        size_t word;
+        int64_t value;
+    } words[] = {
+        {RAN_SPEC_WORD(struct window_spec, in), window->in[axis]},
+        {RAN_SPEC_WORD(struct window_spec, out), window->out[axis]},
+        {RAN_SPEC_WORD(struct window_spec, kernel), window->kernel[axis]},
+        {RAN_SPEC_WORD(struct window_spec, stride), window->stride[axis]},
+        {RAN_SPEC_WORD(struct window_spec, dilation), window->dilation[axis]},
+        {RAN_SPEC_WORD(struct window_spec, before), window->pad_begin[axis]},
+        {RAN_SPEC_WORD(struct window_spec, after), window->pad_end[axis]},
+    };
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        ran_emission_set(e, words[i].word + (size_t)axis, words[i].value);
+}
+
+/* (image, block, rows, column, lane) or (plane, rows, column). */
+static void set_space(ran_emission *e, const ran_type *y)
+{
+    int rank = ran_type_rank(y), n = 0;
+    bool blocked = ran_type_layout(y).block;
+    e->store = (ran_space){.type = y, .rank = blocked ? 5 : 3, .blocked = blocked};
+    if (blocked) {
+        e->store.axes[n++].last = 0;
+        e->store.axes[n].first = 1;
+    }
+    e->store.axes[n++].last = 1;
+    e->store.axes[n].first = 2;
+    e->store.axes[n++].last = rank - 2;
+    e->store.axes[n].first = e->store.axes[n].last = rank - 1;
+    if (blocked)
+        e->store.axes[4].last = -1;
+}
+
+ran_status ran_pool_window_describe(ran_emission *e)
+{
+    ran_window window;
+    int64_t rows = 1;
+    const ran_type *x = ran_value_type(ran_op_operand(e->anchor, 0));
+    const ran_type *y = ran_value_type(ran_op_result(e->anchor, 0));
+    int64_t in[POOL_AXES], out[POOL_AXES];
+    RAN_ASSERT(e->context, map_extents(x, in) && map_extents(y, out));
+    ran_window_resolve(e->anchor, ran_type_rank(x) - 2, in, out, NULL, &window);
+    for (int axis = 0; axis < POOL_AXES; axis++) {
+        set_axis(e, &window, axis);
+        rows *= axis < POOL_WIDTH ? window.out[axis] : 1;
+    }
+    const ran_dim *blocks, *planes = plane_count(e, x, &blocks);
+    bool average = e->anchor->opcode == RAN_OP_AVERAGE_POOL;
+    bool max = e->anchor->opcode == RAN_OP_MAX_POOL;
+    e->body = "pool/window";
+    e->function = "pool_window";
+    set_space(e, y);
+    RAN_SPEC(e, struct window_spec, kind, kind_of(e->anchor));
+    RAN_SPEC(e, struct window_spec, x, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
+    RAN_SPEC(e, struct window_spec, indices,
+             has_indices(e->anchor) ? ran_emission_io_result(e, 1) : -1);
+    RAN_SPEC(e, struct window_spec, column_major,
+             max ? ran_op_int(e->anchor, "storage_order") : 0);
+    RAN_SPEC(e, struct window_spec, count_pads,
+             average ? ran_op_int(e->anchor, "count_include_pad") : 0);
+    RAN_SPEC_DIM(e, struct window_spec, planes, planes);
+    RAN_SPEC_DIM(e, struct window_spec, blocks, blocks);
+    e->tasks =
+        ran_dim_binary(e->context, RAN_DIM_MUL, planes, ran_dim_constant(e->context, rows));
+    return RAN_OK;
+}
+
+/* ---- Whole maps ------------------------------------------------------------------------------------ */
+
+bool ran_pool_whole_accepts(const ran_op *op, const ran_target *target)
+{
+    const ran_type *x = ran_value_type(ran_op_operand(op, 0));
+    (void)target;
+    return ran_type_elem(x) == RAN_ELEM_F32 && ran_type_rank(x) >= 3;
+}
+
+ran_status ran_pool_whole_describe(ran_emission *e)
+{
+    const ran_type *x = ran_value_type(ran_op_operand(e->anchor, 0));
+    const ran_type *y = ran_value_type(ran_op_result(e->anchor, 0));
+    bool blocked = ran_type_layout(y).block;
+    const ran_dim *blocks, *planes = plane_count(e, x, &blocks);
+    const ran_dim *pixels = ran_dim_constant(e->context, 1);
+    for (int i = 2; i < ran_type_rank(x); i++)
+        pixels = ran_dim_binary(e->context, RAN_DIM_MUL, pixels, ran_type_dim(x, i));
+    e->body = "pool/whole";
+    e->function = "pool_whole";
+    e->store = (ran_space){.type = y, .rank = blocked ? 3 : 1, .blocked = blocked};
+    e->store.axes[0].last = blocked ? 0 : ran_type_rank(y) - 1;
+    e->store.axes[1].first = 1;
+    e->store.axes[1].last = ran_type_rank(y) - 1;
+    e->store.axes[2].last = -1;
+    RAN_SPEC(e, struct whole_spec, kind, kind_of(e->anchor));
+    RAN_SPEC(e, struct whole_spec, x, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
+    RAN_SPEC_DIM(e, struct whole_spec, planes, planes);
+    RAN_SPEC_DIM(e, struct whole_spec, blocks, blocks);
+    RAN_SPEC_DIM(e, struct whole_spec, pixels, pixels);
+    e->tasks = planes;
+    return RAN_OK;
+}
