@@ -92,6 +92,23 @@ grep -q 'relu elements  *5124  *4100  *-1024  *-20.0%' out || { cat out; fail "d
 expect 0 ran-stat --diff --json before.ran after.ran
 expect_text out '"before": {'
 
+# Memory and latency are those of the compiled model: of a branch that lives beside another.
+cat >plan.ran <<'IR'
+func @main(%x: tensor<64x1024xf32>) -> (%y: tensor<64x1024xf32>) {
+  %0 = softmax %x : tensor<64x1024xf32> loc("soft": "Softmax")
+  %1 = transpose %0 {perm = [1, 0]} : tensor<1024x64xf32>
+  %2 = softmax %1 : tensor<1024x64xf32>
+  %3 = transpose %2 {perm = [1, 0]} : tensor<64x1024xf32>
+  %4 = add %0, %3 : tensor<64x1024xf32>
+  return %4
+}
+IR
+expect 0 ran-stat --json plan.ran
+awk -F'[:,]' '/"total"/ { total = 1 }
+    total && /activation_bytes/ { bytes = $2 }
+    total && /latency_ns/ { exit !(bytes >= 2 * 262144 && bytes <= 3 * 262144 && $2 > 1000) }' out ||
+    { grep -A 8 total out; fail "planned memory, predicted latency"; }
+
 expect 2 ran-stat
 expect 2 ran-stat --diff before.ran
 expect 2 ran-stat before.ran after.ran
