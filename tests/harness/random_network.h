@@ -40,6 +40,8 @@ static inline ran_value *net_constant(random_network *r, int rank, const int64_t
                                       double high)
 {
     ran_tensor *tensor = ran_tensor_create(RAN_ELEM_F32, rank, dims);
+    if (!tensor) /* of the size of a batch, say: the op without it will be refused */
+        return NULL;
     for (int64_t i = 0; i < ran_tensor_numel(tensor); i++)
         ran_tensor_set_f64(tensor, i, net_uniform(r, low, high));
     ran_value *value = ran_constant_create(r->module, NULL, tensor);
@@ -108,9 +110,25 @@ static inline ran_value *net_unary(random_network *r, ran_opcode opcode, ran_val
     return x ? net_keep(r, net_op(r, opcode, 1, &x, 1)) : NULL;
 }
 
+/* Whether x and y broadcast for every batch: inference takes N and 3 to be equal. */
+static inline bool net_broadcasts(const ran_value *x, const ran_value *y)
+{
+    const ran_type *a = ran_value_type(x), *b = ran_value_type(y);
+    for (int i = 1; i <= ran_type_rank(a) && i <= ran_type_rank(b); i++) {
+        const ran_dim *p = ran_type_dim(a, ran_type_rank(a) - i);
+        const ran_dim *q = ran_type_dim(b, ran_type_rank(b) - i);
+        if (p != q && !ran_dim_is(p, 1) && !ran_dim_is(q, 1))
+            return false;
+    }
+    return true;
+}
+
 static inline ran_value *net_binary(random_network *r, ran_opcode opcode, ran_value *x,
                                     ran_value *y)
 {
+    bool elementwise = ran_opcode_is_elementwise(opcode);
+    if (x && y && elementwise && !net_broadcasts(x, y))
+        return NULL;
     return x && y ? net_keep(r, net_op(r, opcode, 2, (ran_value *[]){x, y}, 1)) : NULL;
 }
 
@@ -124,9 +142,9 @@ static inline int64_t net_extent(const ran_value *value, int axis)
 
 static inline ran_value *net_batch_norm(random_network *r, ran_value *x)
 {
-    if (!x || ran_type_rank(ran_value_type(x)) < 2)
+    int64_t c = x && ran_type_rank(ran_value_type(x)) > 1 ? net_extent(x, 1) : -1;
+    if (c < 0)
         return NULL;
-    int64_t c = net_extent(x, 1);
     ran_value *operands[] = {x, net_constant(r, 1, &c, -1.5, 1.5), net_constant(r, 1, &c, -1, 1),
                              net_constant(r, 1, &c, -1, 1), net_constant(r, 1, &c, 0.3, 2)};
     return net_keep(r, net_op(r, RAN_OP_BATCH_NORMALIZATION, 5, operands, 1));
@@ -135,7 +153,7 @@ static inline ran_value *net_batch_norm(random_network *r, ran_value *x)
 static inline ran_value *net_conv(random_network *r)
 {
     ran_value *x = net_pick(r, 4);
-    if (!x)
+    if (!x || net_extent(x, 1) < 0)
         return NULL;
     int64_t c = net_extent(x, 1), kernel[] = {1 + net_below(r, 3), 1 + net_below(r, 4)};
     int64_t group = net_below(r, 3) ? 1 : net_below(r, 2) ? c : c % 2 ? 1 : 2;
@@ -167,7 +185,7 @@ static inline ran_value *net_conv(random_network *r)
 static inline ran_value *net_conv_transpose(random_network *r)
 {
     ran_value *x = net_pick(r, 4);
-    if (!x)
+    if (!x || net_extent(x, 1) < 0)
         return NULL;
     int64_t w[] = {net_extent(x, 1), 1 + net_below(r, 6), 1 + net_below(r, 3), 2};
     double scale = 1.5 / sqrt((double)(w[0] * 2));
@@ -249,7 +267,7 @@ static inline ran_value *net_product(random_network *r)
 {
     ran_value *x = net_pick(r, -1);
     int rank = ran_type_rank(ran_value_type(x));
-    if (rank < 1 || net_extent(x, rank - 1) < 0)
+    if (rank < 1 || net_extent(x, rank - 1) < 1)
         return NULL;
     int64_t w[] = {net_extent(x, rank - 1), 1 + net_below(r, 21)};
     double scale = 1.5 / sqrt((double)w[0]);
@@ -264,6 +282,15 @@ static inline ran_value *net_product(random_network *r)
     if (net_below(r, 3) == 0)
         ran_op_set_float(op, "alpha", 0.5);
     return net_keep(r, op);
+}
+
+static inline bool net_same_but(const ran_value *x, const ran_value *y, int axis)
+{
+    const ran_type *a = ran_value_type(x), *b = ran_value_type(y);
+    for (int i = 0; i < ran_type_rank(a); i++)
+        if (i != axis && ran_type_dim(a, i) != ran_type_dim(b, i))
+            return false;
+    return true;
 }
 
 static inline ran_value *net_move(random_network *r)
@@ -283,7 +310,7 @@ static inline ran_value *net_move(random_network *r)
     case 1:
         op = net_op(r, RAN_OP_CONCAT, 2, (ran_value *[]){x, net_pick(r, rank)}, 1);
         ran_op_set_int(op, "axis", rank > 1 ? 1 : 0);
-        if (!ran_op_operand(op, 1)) {
+        if (!ran_op_operand(op, 1) || !net_same_but(x, ran_op_operand(op, 1), rank > 1 ? 1 : 0)) {
             ran_op_erase(op);
             return NULL;
         }
@@ -400,8 +427,20 @@ static inline void net_return(random_network *r, ran_function *function)
     }
 }
 
-/* One function: an image and a vector in, some values out. */
-static inline ran_module *random_network_create(ran_context *context, uint64_t seed, int layers)
+static inline ran_value *net_input(random_network *r, ran_region *body, const char *name, int rank,
+                                   const int64_t *extents, bool symbolic)
+{
+    const ran_dim *dims[4];
+    for (int i = 0; i < rank; i++)
+        dims[i] = symbolic && i == 0 ? ran_dim_symbol(r->context, "N")
+                                     : ran_dim_constant(r->context, extents[i]);
+    return ran_region_add_argument(
+        body, name, ran_type_tensor(r->context, RAN_ELEM_F32, rank, dims, RAN_PLAIN));
+}
+
+/* One function: an image and a vector in, some values out. `symbolic`: the batch is N. */
+static inline ran_module *random_network_create(ran_context *context, uint64_t seed, int layers,
+                                                bool symbolic)
 {
     random_network *r = calloc(1, sizeof *r);
     r->state = seed * 2654435761u + 7;
@@ -413,10 +452,8 @@ static inline ran_module *random_network_create(ran_context *context, uint64_t s
     int64_t image[] = {1 + net_below(r, 2), 1 + net_below(r, 18), 5 + net_below(r, 6),
                        4 + net_below(r, 7)};
     int64_t vector[] = {image[0], 1 + net_below(r, 20)};
-    r->values[r->count++] = ran_region_add_argument(
-        body, "image", ran_type_tensor_i64(context, RAN_ELEM_F32, 4, image));
-    r->values[r->count++] = ran_region_add_argument(
-        body, "vector", ran_type_tensor_i64(context, RAN_ELEM_F32, 2, vector));
+    r->values[r->count++] = net_input(r, body, "image", 4, image, symbolic);
+    r->values[r->count++] = net_input(r, body, "vector", 2, vector, symbolic);
     for (int i = 0; i < layers; i++)
         net_layer(r);
     net_return(r, function);
@@ -427,13 +464,14 @@ static inline ran_module *random_network_create(ran_context *context, uint64_t s
 
 /* ---- Running ------------------------------------------------------------------------------------ */
 
-static inline ran_tensor *random_input(const ran_value *argument, uint64_t seed)
+/* `batch` is what a symbol stands for. */
+static inline ran_tensor *random_input(const ran_value *argument, int64_t batch, uint64_t seed)
 {
     random_network r = {.state = seed * 7919 + 1};
     const ran_type *type = ran_value_type(argument);
     int64_t dims[RAN_MAX_RANK];
     for (int i = 0; i < ran_type_rank(type); i++)
-        dims[i] = ran_type_extent(type, i);
+        dims[i] = ran_dim_is_constant(ran_type_dim(type, i)) ? ran_type_extent(type, i) : batch;
     ran_tensor *tensor = ran_tensor_create(RAN_ELEM_F32, ran_type_rank(type), dims);
     for (int64_t i = 0; i < ran_tensor_numel(tensor); i++)
         ran_tensor_set_f64(tensor, i, net_uniform(&r, -2, 2));

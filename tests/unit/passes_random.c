@@ -21,7 +21,7 @@ static size_t run(ran_context *context, ran_module *module, uint64_t seed, ran_t
     size_t count = ran_op_operand_count(ran_region_terminator(body));
     ck_assert_uint_eq(ran_region_argument_count(body), 2);
     for (size_t i = 0; i < 2; i++)
-        inputs[i] = random_input(ran_region_argument(body, i), seed + i);
+        inputs[i] = random_input(ran_region_argument(body, i), 3, seed + i);
     if (ran_evaluate(main, (const ran_tensor *const *)inputs, 2, results, count) != RAN_OK)
         give_up(context, module, seed, "does not run");
     for (size_t i = 0; i < 2; i++)
@@ -43,7 +43,7 @@ static void check_level(const char *level, uint64_t first, uint64_t count)
 {
     for (uint64_t seed = first; seed < first + count; seed++) {
         ran_context *context = ran_context_create();
-        ran_module *module = random_network_create(context, seed, 8 + (int)(seed % 20));
+        ran_module *module = random_network_create(context, seed, 8 + (int)(seed % 20), seed % 3 == 0);
         ran_tensor *before[NETWORK_RESULTS], *after[NETWORK_RESULTS];
         if (ran_module_verify(module) != RAN_OK)
             give_up(context, module, seed, "does not verify");
