@@ -59,10 +59,13 @@ bool ran_reduce_accepts(const ran_op *anchor, const ran_target *target)
            (floating || (integer && kind_of(anchor)->integers));
 }
 
-/* Runs of axes of the same kind; with producers in front the lanes' axis stays alone, for their
- * operands may not run on as this one does. */
+/* Runs of axes of the same kind; with other ops around the last axes of x and of the result stay
+ * alone, for operands of these may not run on as x does. */
 static void make_spaces(ran_emission *e, const bool *reduced)
 {
+    int last_kept = ran_type_rank(ran_value_type(ran_op_operand(e->anchor, 0))) - 1;
+    while (last_kept >= 0 && reduced[last_kept])
+        last_kept--;
     const ran_type *x = ran_value_type(ran_op_operand(e->anchor, 0));
     bool keepdims = ran_op_int(e->anchor, "keepdims");
     bool alone = ran_op_prev(e->anchor) != NULL || ran_op_next(ran_op_next(e->anchor)) != NULL;
@@ -70,7 +73,8 @@ static void make_spaces(ran_emission *e, const bool *reduced)
     e->load = (ran_space){.type = x};
     e->store = (ran_space){.type = ran_value_type(ran_op_result(e->anchor, 0))};
     for (int axis = 0; axis < rank; axis++) {
-        bool joins = axis && reduced[axis] == reduced[axis - 1] && !(alone && axis + 1 == rank);
+        bool is_last = axis + 1 == rank || axis == last_kept;
+        bool joins = axis && reduced[axis] == reduced[axis - 1] && !(alone && is_last);
         if (!joins) {
             e->load.axes[e->load.rank].first = axis;
             e->store.axes[e->store.rank].first = axis - gone;
