@@ -343,20 +343,14 @@ static inline ran_value *net_move(random_network *r)
 static inline ran_value *net_reduce(random_network *r)
 {
     static const ran_opcode kinds[] = {RAN_OP_REDUCE_MEAN, RAN_OP_REDUCE_SUM, RAN_OP_REDUCE_MAX,
-                                       RAN_OP_SOFTMAX, RAN_OP_LAYER_NORMALIZATION};
+                                       RAN_OP_SOFTMAX};
     ran_value *x = net_pick(r, -1);
     int rank = ran_type_rank(ran_value_type(x));
-    uint32_t kind = net_below(r, 5);
+    uint32_t kind = net_below(r, 4);
     if (rank < 2)
         return NULL;
     if (kind == 3)
         return net_unary(r, RAN_OP_SOFTMAX, x);
-    if (kind == 4) {
-        int64_t last = net_extent(x, rank - 1);
-        ran_value *operands[] = {x, net_constant(r, 1, &last, 0.5, 1.5),
-                                 net_constant(r, 1, &last, -1, 1)};
-        return last < 2 ? NULL : net_keep(r, net_op(r, kinds[kind], 3, operands, 1));
-    }
     int64_t axes[] = {rank - 1, rank - 2};
     ran_op *op = net_op(r, kinds[kind], 2,
                         (ran_value *[]){x, net_ints(r, rank > 2 ? 2 : 1, axes)}, 1);
@@ -365,48 +359,77 @@ static inline ran_value *net_reduce(random_network *r)
     return net_keep(r, op);
 }
 
+static inline ran_value *net_normalize(random_network *r)
+{
+    ran_value *x = net_pick(r, -1);
+    int rank = ran_type_rank(ran_value_type(x));
+    int64_t last = rank > 1 ? net_extent(x, rank - 1) : -1;
+    if (last < 2)
+        return NULL;
+    ran_value *operands[] = {x, net_constant(r, 1, &last, 0.5, 1.5),
+                             net_constant(r, 1, &last, -1, 1)};
+    return net_keep(r, net_op(r, RAN_OP_LAYER_NORMALIZATION, 3, operands, 1));
+}
+
+/* Kinds of layers, in the proportion in which they come. */
+enum {
+    NETWORK_CONV,
+    NETWORK_CONV_AGAIN,
+    NETWORK_BATCH_NORM_CONV,
+    NETWORK_CONV_TRANSPOSE,
+    NETWORK_POOL,
+    NETWORK_ACTIVATION,
+    NETWORK_AFFINE,
+    NETWORK_COMBINE,
+    NETWORK_COMBINE_AGAIN,
+    NETWORK_PRODUCT,
+    NETWORK_REDUCE,
+    NETWORK_NORMALIZE,
+    NETWORK_MOVE,
+    NETWORK_MOVE_AGAIN,
+    NETWORK_KINDS,
+};
+
 static inline void net_layer(random_network *r)
 {
-    switch (net_below(r, 12)) {
-    case 0:
-    case 1: {
-        ran_value *y = net_conv(r);
-        if (net_below(r, 2))
-            y = net_batch_norm(r, y);
-        net_activation(r, y);
+    ran_value *y;
+    switch (net_below(r, NETWORK_KINDS)) {
+    case NETWORK_CONV:
+    case NETWORK_CONV_AGAIN:
+        y = net_conv(r);
+        net_activation(r, net_below(r, 2) ? net_batch_norm(r, y) : y);
         break;
-    }
-    case 2:
+    case NETWORK_BATCH_NORM_CONV:
         net_batch_norm(r, net_pick(r, -1));
         net_conv(r);
         break;
-    case 3:
+    case NETWORK_CONV_TRANSPOSE:
+        net_conv_transpose(r);
+        break;
+    case NETWORK_POOL:
         net_pool(r);
         break;
-    case 4:
+    case NETWORK_ACTIVATION:
         net_activation(r, net_pick(r, -1));
         break;
-    case 5:
+    case NETWORK_AFFINE:
         net_affine(r);
         break;
-    case 6:
-    case 7:
+    case NETWORK_COMBINE:
+    case NETWORK_COMBINE_AGAIN:
         net_combine(r);
         break;
-    case 8:
+    case NETWORK_PRODUCT:
         net_product(r);
         break;
-    case 9:
+    case NETWORK_REDUCE:
         net_reduce(r);
         break;
-    case 10:
-        net_move(r);
+    case NETWORK_NORMALIZE:
+        net_normalize(r);
         break;
     default:
-        if (net_below(r, 3) == 0)
-            net_conv_transpose(r);
-        else
-            net_move(r);
+        net_move(r);
     }
 }
 
