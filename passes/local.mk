@@ -26,4 +26,5 @@ libpasses_la_SOURCES = \
 	passes/match.c \
 	passes/pipeline.c \
 	passes/pipeline_parse.c \
+	passes/refine.c \
 	passes/rules.c

@@ -178,6 +178,13 @@ static void clean_all(ran_pass_manager *manager)
         ran_region_erase_dead(ran_function_body(f));
 }
 
+/* Of what a pass changed, other types may follow, and other passes from them. */
+static void refine_all(ran_pass_manager *manager)
+{
+    for (ran_function *f = ran_module_first_function(manager->module); f; f = ran_function_next(f))
+        ran_refine_types(ran_function_body(f));
+}
+
 static ran_status establish(ran_pass_manager *manager, const ran_pass *pass)
 {
     unsigned missing = pass->needs & ~manager->properties;
@@ -245,8 +252,11 @@ static ran_status run_pass(ran_pass_manager *manager, const ran_step *step, bool
     ran_pass_state *state = ran_pass_manager_state(manager, pass);
     state->seconds += now_seconds() - start;
     state->runs++;
-    if (*changed)
+    if (*changed) {
         manager->properties &= pass->keeps;
+        if (pass->keeps & RAN_PROPERTY_TYPES)
+            refine_all(manager);
+    }
     manager->properties |= pass->gives;
     return status ? status : ran_instrument_after(manager, pass);
 }

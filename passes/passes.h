@@ -106,6 +106,9 @@ size_t ran_region_erase_dead(ran_region *region);
 bool ran_op_has_uses(const ran_op *op); /* of any result */
 bool ran_op_is_removable(const ran_op *op);
 
+/* Infers again where a pass may have made types more precise; whether one became so. */
+bool ran_refine_types(ran_region *region);
+
 /* ---- The passes' entry points (pass.def) ------------------------------------------------------------------- */
 
 #define RAN_PASS(function, ...) ran_status function(ran_pass_context *pass, ran_function *body);
