@@ -105,7 +105,7 @@ EXTRA_DIST += \
 	$(IR_TESTS) \
 	$(TOOL_TESTS) \
 	tests/vecmath/ulp.c \
-	$(call found,tests/data/* tests/data/*/*)
+	$(call found,tests/*/*.c tests/*/*.h tests/*/*.txt tests/data/* tests/data/*/*)
 
 clean-local:
 	rm -rf tests/tmp

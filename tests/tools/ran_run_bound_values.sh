@@ -2,10 +2,10 @@
 # An input whose value is a shape: native code is compiled for what each data set brings.
 . "$RAN_SRCDIR/tests/harness/lib.sh"
 
-# npy FILE DTYPE SHAPE BYTES: a .npy with a header of 64 bytes in all.
+# npy FILE DTYPE SHAPE BYTES: a .npy with a header of 128 bytes in all.
 npy() {
-    printf '\223NUMPY\001\000\066\000' >"$1"
-    printf '%-53s\n' "{'descr': '$2', 'fortran_order': False, 'shape': ($3), }" >>"$1"
+    printf '\223NUMPY\001\000\166\000' >"$1"
+    printf '%-117s\n' "{'descr': '$2', 'fortran_order': False, 'shape': ($3), }" >>"$1"
     printf "$4" >>"$1"
 }
 
