@@ -2,6 +2,10 @@
 noinst_LTLIBRARIES += libfrontend.la
 libfrontend_la_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 libfrontend_la_SOURCES = \
+	frontend/export.c \
+	frontend/export.h \
+	frontend/export_file.c \
+	frontend/export_ops.c \
 	frontend/external.c \
 	frontend/graph.c \
 	frontend/import.c \

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Writing a model's file, and PATH.data with the weights when the whole would come near the 2 GiB
+ * that protobuf can hold. Both are written beside their targets; the data is renamed first, so that a
+ * model that is there has its data.
+ */
+#include "frontend/export.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXTERNAL_ALIGNMENT = 64, EXTERNAL_MINIMUM = 1024 };
+
+static const size_t embed_limit = (size_t)1500 << 20;
+
+typedef struct output {
+    ProtobufCBuffer base; /* what protobuf-c appends to */
+    FILE *stream;
+    const char *path, *temporary;
+} output;
+
+static void append(ProtobufCBuffer *buffer, size_t size, const uint8_t *data)
+{
+    /* Errors stay in the stream until it is closed. */
+    if (fwrite(data, 1, size, ((output *)buffer)->stream) != size)
+        return;
+}
+
+static ran_status file_error(ran_export *ex, const char *path)
+{
+    return ran_error_at(ex->context, RAN_INVALID, path, 0, 0, "cannot write: %s", strerror(errno));
+}
+
+static ran_status open_output(ran_export *ex, const char *path, output *out)
+{
+    *out = (output){.base = {append}, .stream = stdout, .path = path};
+    if (strcmp(path, "-") == 0)
+        return RAN_OK;
+    out->temporary = ran_intern_printf(ex->context, "%s.%ld.tmp", path, (long)getpid());
+    out->stream = fopen(out->temporary, "wb");
+    return out->stream ? RAN_OK : file_error(ex, path);
+}
+
+/* Closes, and renames when all went well. */
+static ran_status close_output(ran_export *ex, output *out, ran_status status)
+{
+    if (!out->stream)
+        return status;
+    bool failed = fflush(out->stream) || ferror(out->stream);
+    if (!out->temporary)
+        return failed && status == RAN_OK ? file_error(ex, out->path) : status;
+    failed |= fclose(out->stream) != 0;
+    if (status == RAN_OK && (failed || rename(out->temporary, out->path)))
+        status = file_error(ex, out->path);
+    if (status != RAN_OK)
+        unlink(out->temporary);
+    return status;
+}
+
+/* ---- Weights beside the model ----------------------------------------------------------------------- */
+
+static void add_pair(ran_export *ex, RanOnnx__Tensor *tensor, const char *key, const char *value)
+{
+    RanOnnx__KeyValue *pair = RAN_ARENA_NEW(ex->arena, RanOnnx__KeyValue);
+    ran_onnx__key_value__init(pair);
+    pair->key = (char *)key;
+    pair->value = (char *)value;
+    RAN_EXPORT_APPEND(ex, tensor->external_data, tensor->n_external_data, pair);
+}
+
+static void move_out(ran_export *ex, RanOnnx__Tensor *tensor, const char *location, output *data,
+                     uint64_t *offset)
+{
+    static const uint8_t zeros[EXTERNAL_ALIGNMENT];
+    size_t gap = (EXTERNAL_ALIGNMENT - *offset % EXTERNAL_ALIGNMENT) % EXTERNAL_ALIGNMENT;
+    append(&data->base, gap, zeros);
+    append(&data->base, tensor->raw_data.len, tensor->raw_data.data);
+    add_pair(ex, tensor, "location", location);
+    add_pair(ex, tensor, "offset",
+             ran_intern_printf(ex->context, "%llu", (unsigned long long)(*offset + gap)));
+    add_pair(ex, tensor, "length", ran_intern_printf(ex->context, "%zu", tensor->raw_data.len));
+    *offset += gap + tensor->raw_data.len;
+    tensor->has_data_location = 1;
+    tensor->data_location = RAN_ONNX__TENSOR__LOCATION__EXTERNAL;
+    tensor->has_raw_data = 0;
+    tensor->raw_data = (ProtobufCBinaryData){0, NULL};
+}
+
+static ran_status write_external(ran_export *ex, RanOnnx__Graph *graph, output *out_data)
+{
+    if (strcmp(ex->path, "-") == 0)
+        return ran_export_error(ex, RAN_INVALID,
+                                "weights of this size need a file beside the model, so the model"
+                                " cannot go to standard output");
+    ran_status status = open_output(
+        ex, ran_intern_printf(ex->context, "%s.data", ex->path), out_data);
+    if (status != RAN_OK)
+        return status;
+    const char *slash = strrchr(out_data->path, '/');
+    uint64_t offset = 0;
+    for (size_t i = 0; i < graph->n_initializer; i++)
+        if (graph->initializer[i]->raw_data.len >= EXTERNAL_MINIMUM)
+            move_out(ex, graph->initializer[i], slash ? slash + 1 : out_data->path, out_data,
+                     &offset);
+    return RAN_OK;
+}
+
+static size_t weight_bytes(const RanOnnx__Graph *graph)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < graph->n_initializer; i++)
+        bytes += graph->initializer[i]->raw_data.len;
+    return bytes;
+}
+
+ran_status ran_export_write(ran_export *ex, RanOnnx__Model *model, bool external_data)
+{
+    output file = {0}, data = {0};
+    ran_status status = RAN_OK;
+    ex->op = NULL;
+    if (external_data || weight_bytes(ex->main) > embed_limit)
+        status = write_external(ex, ex->main, &data);
+    if (status == RAN_OK)
+        status = open_output(ex, ex->path, &file);
+    if (status == RAN_OK)
+        ran_onnx__model__pack_to_buffer(model, &file.base);
+    if (status == RAN_OK && file.stream && (fflush(file.stream) || ferror(file.stream)))
+        status = file_error(ex, ex->path);
+    status = close_output(ex, &data, status);
+    return close_output(ex, &file, status);
+}
