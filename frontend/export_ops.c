@@ -440,6 +440,30 @@ static void export_dft(ran_export *ex, const ran_op *op)
 
 /* ---- Structure ------------------------------------------------------------------------------------------------------ */
 
+/* ONNX convolves floats only; f64 holds every sum of products of 8- and 16-bit integers. */
+static void export_conv(ran_export *ex, const ran_op *op)
+{
+    ran_elem elem = elem_of(op);
+    if (ran_elem_is_float(elem)) {
+        export_as(ex, op, "Conv");
+        return;
+    }
+    size_t count;
+    const char **names = operand_names(ex, op, &count), *wide = ran_export_fresh(ex, "t"),
+               *output = result(ex, op);
+    for (size_t i = 0; i < count; i++) {
+        if (!*names[i])
+            continue;
+        const char *cast = ran_export_fresh(ex, "t");
+        ran_export_int(ex, ran_export_node(ex, "Cast", 1, &names[i], 1, &cast), "to",
+                       ran_elem_onnx(RAN_ELEM_F64));
+        names[i] = cast;
+    }
+    export_attrs(ex, ran_export_node(ex, "Conv", count, names, 1, &wide), op);
+    ran_export_int(ex, ran_export_node(ex, "Cast", 1, &wide, 1, &output), "to",
+                   ran_elem_onnx(elem));
+}
+
 static void export_if(ran_export *ex, const ran_op *op)
 {
     RanOnnx__Node *node = export_as(ex, op, "If");
@@ -509,6 +533,7 @@ static const struct {
     {RAN_OP_RESIZE, export_resize, 0},
     {RAN_OP_GRID_SAMPLE, export_grid_sample, 20},
     {RAN_OP_DFT, export_dft, 20},
+    {RAN_OP_CONV, export_conv, 0},
     {RAN_OP_IF, export_if, 0},
     {RAN_OP_LOOP, export_loop, 0},
     {RAN_OP_KERNEL, export_kernel, 0},

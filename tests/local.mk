@@ -13,6 +13,7 @@ UNIT_TESTS = \
 	tests/unit/ir_text \
 	tests/unit/ir_text_mutations \
 	tests/unit/ir_text_random \
+	tests/unit/onnx_export \
 	tests/unit/onnx_import \
 	tests/unit/passes_patterns \
 	tests/unit/ops_compute \

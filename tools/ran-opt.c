@@ -2,18 +2,32 @@
 /* ran-opt: reads a module, runs passes over it, prints it. */
 #include "tools/common.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "tools/files.h"
 #include "tools/list_ops.h"
+#include "tools/model.h"
 #include "tools/pass_options.h"
 
-enum { OPTION_VERIFY_ONLY = 256, OPTION_LIST_OPS, OPTION_WEIGHTS };
+enum {
+    OPTION_VERIFY_ONLY = 256,
+    OPTION_LIST_OPS,
+    OPTION_WEIGHTS,
+    OPTION_OPSET,
+    OPTION_EXTERNAL_DATA,
+};
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "What to do:", 1},
     {"verify-only", OPTION_VERIFY_ONLY, NULL, 0, "Check the module and print nothing", 1},
     {NULL, 0, NULL, 0, "Output:", 2},
-    {NULL, 'o', "FILE", 0, "Write the module there instead of to standard output", 2},
+    {NULL, 'o', "FILE", 0,
+     "Write the module there instead of to standard output; as ONNX when the suffix is .onnx", 2},
     {"weights", OPTION_WEIGHTS, "FILE", 0, "Write large constants into this side file", 2},
+    {"opset", OPTION_OPSET, "N", 0, "The opset of an ONNX file, 17 to 22 (21)", 2},
+    {"external-data", OPTION_EXTERNAL_DATA, NULL, 0,
+     "Write the weights of an ONNX file beside it, to FILE.data", 2},
     {NULL, 0, NULL, 0, "Reference:", 3},
     {"list-ops", OPTION_LIST_OPS, NULL, 0, "Print a table of all ops (Markdown)", 3},
     {0},
@@ -23,6 +37,8 @@ struct arguments {
     ran_context *context;
     const char *input, *output, *weights;
     bool verify_only, list_ops;
+    ran_export_options export;
+    ran_model_options model;
     ran_tool_passes passes;
 };
 
@@ -42,8 +58,17 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_LIST_OPS:
         a->list_ops = true;
         break;
+    case OPTION_OPSET:
+        a->export.opset = atoi(value);
+        if (!a->export.opset)
+            argp_error(state, "no opset: %s", value);
+        break;
+    case OPTION_EXTERNAL_DATA:
+        a->export.external_data = true;
+        break;
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->passes;
+        state->child_inputs[1] = &a->model;
         break;
     case ARGP_KEY_ARG:
         if (a->input)
@@ -56,20 +81,32 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     return 0;
 }
 
-static const struct argp_child children[] = {{&ran_tool_pass_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {
+    {&ran_tool_pass_argp, 0, NULL, 0},
+    {&ran_model_argp, 0, "What is dynamic in the model:", 10},
+    {0},
+};
 
 static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .children = children,
     .args_doc = "[FILE]",
-    .doc = "Reads a module (IR text; standard input without FILE or for -), checks it, runs "
-           "passes over it and prints it.",
+    .doc = "Reads a module (IR text, an ONNX file; standard input without FILE or for -), checks it, "
+           "runs passes over it and prints it.",
 };
+
+static bool has_suffix(const char *path, const char *suffix)
+{
+    size_t length = path ? strlen(path) : 0, tail = strlen(suffix);
+    return length > tail && !strcmp(path + length - tail, suffix);
+}
 
 static ran_status print(struct arguments *a, const ran_module *module)
 {
     ran_tool_output output;
+    if (has_suffix(a->output, ".onnx"))
+        return ran_onnx_export(module, a->output, &a->export);
     ran_status status = ran_tool_open(a->context, a->output, &output);
     if (status != RAN_OK)
         return status;
@@ -80,7 +117,7 @@ static ran_status print(struct arguments *a, const ran_module *module)
 static ran_status transform(struct arguments *a)
 {
     ran_module *module;
-    ran_status status = ran_tool_load(a->context, a->input ? a->input : "-", &module);
+    ran_status status = ran_model_load(a->context, a->input ? a->input : "-", &a->model, &module);
     if (status != RAN_OK)
         return status;
     status = ran_pass_manager_run(a->passes.manager, module);

@@ -267,7 +267,7 @@ static ran_status write_portable(ran_context *context, const arguments *a,
         if (a->emits[i]->output == OUTPUT_IR)
             status = write_ir(context, module, path);
         else if (a->emits[i]->output == OUTPUT_ONNX)
-            status = ran_error(context, RAN_UNSUPPORTED, "%s: writing ONNX is not supported", path);
+            status = ran_onnx_export(module, path, NULL);
     }
     return status;
 }
