@@ -80,15 +80,33 @@ static bool has_channel_tail(const ran_space *space)
     return !ran_dim_is_constant(channels) || ran_dim_value(channels) % layout.block != 0;
 }
 
+/* The position on one axis of those that a coordinate covers. */
+static LLVMValueRef position_on_axis(hook *h, int coordinate, int axis)
+{
+    ran_context *context = h->b->context;
+    const ran_dim *inside = ran_dim_constant(context, 1);
+    const ran_dim *extent = ran_space_axis_extent(context, h->space, axis);
+    if (ran_dim_is(extent, 1))
+        return ran_build_i64(h->b, 0);
+    for (int i = axis + 1; i <= h->space->axes[coordinate].last; i++)
+        inside = ran_dim_binary(context, RAN_DIM_MUL, inside,
+                                ran_space_axis_extent(context, h->space, i));
+    LLVMValueRef position =
+        ran_build_div(h->b, h->index[coordinate], ran_build_dim(h->b, inside));
+    if (axis == h->space->axes[coordinate].first)
+        return position;
+    return ran_build_rem(h->b, position, ran_build_dim(h->b, extent));
+}
+
 static LLVMValueRef channels_left(hook *h)
 {
     ran_layout layout = ran_type_layout(h->space->type);
     LLVMValueRef first = h->index[h->space->rank - 1];
     for (int i = 0; i + 1 < h->space->rank; i++)
         if (h->space->axes[i].first <= layout.axis && layout.axis <= h->space->axes[i].last)
-            first = ran_build_add(
-                h->b, first,
-                ran_build_mul(h->b, h->index[i], ran_build_i64(h->b, layout.block)));
+            first = ran_build_add(h->b, first,
+                                  ran_build_mul(h->b, position_on_axis(h, i, layout.axis),
+                                                ran_build_i64(h->b, layout.block)));
     LLVMValueRef all = ran_build_dim(h->b, ran_type_dim(h->space->type, layout.axis));
     return ran_build_add(h->b, all, ran_build_mul(h->b, first, ran_build_i64(h->b, -1)));
 }
