@@ -213,6 +213,79 @@ static ran_value *recognize_core(ran_pass_context *pass, ran_op *op)
     return build(pass, op, &core);
 }
 
+/* ---- Multiplied out ---------------------------------------------------------------------------------------- */
+
+/* TensorFlow's form: x s + (bias - mean s) with s = scale / sqrt(variance + epsilon). It becomes the core,
+ * times scale, plus bias, which the rules below then take in. */
+
+/* The operand of a commutative op that is a constant, and the other one. */
+static bool match_with_constant(const ran_value *value, ran_opcode opcode, ran_value **out_x,
+                                ran_value **out_constant)
+{
+    ran_value *a, *b;
+    if (!ran_match_binary(value, opcode, &a, &b))
+        return false;
+    *out_x = ran_value_constant(a) ? b : a;
+    *out_constant = ran_value_constant(a) ? a : b;
+    return ran_value_constant(*out_constant) != NULL;
+}
+
+/* value = factor * other, for a given factor */
+static bool match_product_with(const ran_value *value, const ran_value *factor, ran_value **out_other)
+{
+    ran_value *a, *b;
+    if (!ran_match_binary(value, RAN_OP_MUL, &a, &b) || (a != factor && b != factor))
+        return false;
+    *out_other = a == factor ? b : a;
+    return true;
+}
+
+typedef struct expanded {
+    core core;
+    ran_value *scale, *bias; /* constants; scale may be NULL */
+} expanded;
+
+static bool match_expanded_factor(ran_value *factor, const ran_value *scaled,
+                                  const ran_value *shift, expanded *out)
+{
+    ran_value *x, *mean, *product, *of, *inverse = factor, *variance;
+    if (!match_product_with(scaled, factor, &x) ||
+        !ran_match_binary(shift, RAN_OP_SUB, &out->bias, &product) ||
+        !ran_value_constant(out->bias) || !match_product_with(product, factor, &mean) ||
+        !match_mean(mean, &of, &out->core.axes) || of != x)
+        return false;
+    out->core.x = x;
+    out->scale = NULL;
+    if (!match_with_constant(factor, RAN_OP_MUL, &inverse, &out->scale))
+        inverse = factor;
+    return match_inverse_root(inverse, &variance) &&
+           match_variance(variance, x, out->core.axes, &out->core.epsilon);
+}
+
+static bool match_expanded(const ran_op *op, expanded *out)
+{
+    for (size_t i = 0; i < 4; i++) {
+        const ran_value *scaled = ran_op_operand(op, i / 2), *shift = ran_op_operand(op, 1 - i / 2);
+        const ran_op *product = ran_match_op(scaled, RAN_OP_MUL);
+        if (product && match_expanded_factor(ran_op_operand(product, i % 2), scaled, shift, out))
+            return true;
+    }
+    return false;
+}
+
+static ran_value *recognize_expanded(ran_pass_context *pass, ran_op *op)
+{
+    expanded e = {0};
+    if (!ran_value_is_float(&op->results[0]) || !match_expanded(op, &e) ||
+        !ran_match_same_type(e.core.x, &op->results[0]) ||
+        !has_constant_dims(ran_value_type(e.core.x), e.core.axes) || !is_closed(op, e.core.x))
+        return NULL;
+    ran_value *y = build(pass, op, &e.core);
+    if (y && e.scale)
+        y = ran_new_binary(pass, op, RAN_OP_MUL, y, e.scale);
+    return y ? ran_new_binary(pass, op, RAN_OP_ADD, y, e.bias) : NULL;
+}
+
 /* ---- Scale and shift --------------------------------------------------------------------------------------- */
 
 /* A layer_normalization, perhaps seen through a transpose, that a constant works on. */
@@ -336,8 +409,9 @@ ran_status ran_run_recognize_layernorm(ran_pass_context *pass, ran_function *fun
     static const ran_rule rules[] = {
         {RAN_OP_DIV, recognize_core, "found"},
         {RAN_OP_MUL, recognize_core, "found"},
+        {RAN_OP_ADD, recognize_expanded, "found"},
         {RAN_OP_MUL, take_scale, "affine"},
         {RAN_OP_ADD, take_bias, "affine"},
     };
-    return ran_rewrite(pass, function, rules, 4);
+    return ran_rewrite(pass, function, rules, 5);
 }
