@@ -22,7 +22,7 @@
  *   family's index space (codegen.h, ran_space); the last coordinate is the lanes' axis. Only the
  *   first `lanes` are stored; pass the constant RAN_VL where the vector is full.
  *   ran_hook_load(io, &vector, index, lanes): the anchor's main operand at `index` of the load
- *   space, with the fused producers applied. Lanes behind `lanes` are zero.
+ *   space, with the fused producers applied. Lanes behind `lanes` hold what these make of zeros.
  *
  * Rules: every tile loop carries RAN_UNROLL; vectors go to hooks by pointer, never by value;
  * accumulators are local arrays with constant bounds; no libm, no allocation, no globals; nothing

@@ -48,6 +48,17 @@ RAN_INLINE int64_t segment_length(const struct normalize_spec *s)
     return s->segments ? s->length : s->columns;
 }
 
+/* Zero behind the first `lanes`: what ops in front make of lanes that are not there is no zero. */
+RAN_INLINE ran_vf32 first_lanes(ran_vf32 x, int64_t lanes)
+{
+    RAN_UNROLL for (int64_t l = 0; l < RAN_VL; l++)
+    {
+        if (l >= lanes)
+            x[l] = 0;
+    }
+    return x;
+}
+
 /* Loads the row into scratch; lanes behind a segment's end are zero. Returns its sum. */
 RAN_INLINE float load_row(const struct normalize_spec *s, void *const *io, float *kept,
                           int64_t row)
@@ -57,8 +68,10 @@ RAN_INLINE float load_row(const struct normalize_spec *s, void *const *io, float
     for (int64_t segment = 0; segment < segment_count(s); segment++)
         for (int64_t i = 0; i < n; i += RAN_VL, kept += RAN_VL) {
             ran_vf32 x;
+            int64_t lanes = ran_min64(n - i, RAN_VL);
             set_index(s, row, segment, i, index);
-            ran_hook_load(io, &x, index, ran_min64(n - i, RAN_VL));
+            ran_hook_load(io, &x, index, lanes);
+            x = first_lanes(x, lanes);
             *(ran_vf32 *)kept = x;
             sum += x;
         }
@@ -69,13 +82,7 @@ RAN_INLINE ran_vf32 deviation(const struct normalize_spec *s, ran_vf32 x, ran_vf
                               int64_t lanes)
 {
     ran_vf32 d = x - mean;
-    d = s->kind == NORMALIZE_L1 ? v_abs(x) : d * d;
-    RAN_UNROLL for (int64_t l = 0; l < RAN_VL; l++)
-    {
-        if (l >= lanes)
-            d[l] = 0;
-    }
-    return d;
+    return first_lanes(s->kind == NORMALIZE_L1 ? v_abs(x) : d * d, lanes);
 }
 
 RAN_INLINE float spread(const struct normalize_spec *s, const float *kept, ran_vf32 mean)
