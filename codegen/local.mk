@@ -36,6 +36,12 @@ libcodegen_la_SOURCES = \
 	codegen/epilogue.c \
 	codegen/fuse.c \
 	codegen/generate.h \
+	codegen/index/elements.h \
+	codegen/index/grid.h \
+	codegen/index/index.h \
+	codegen/index/index_host.c \
+	codegen/index/rows.h \
+	codegen/index/rows_host.c \
 	codegen/jit.c \
 	codegen/kernels.c \
 	codegen/layout.c \
@@ -89,6 +95,10 @@ KERNEL_BODIES = \
 	codegen/conv/plain.c \
 	codegen/conv/transposed.c \
 	codegen/elementwise/map.c \
+	codegen/index/elements.c \
+	codegen/index/grid.c \
+	codegen/index/rows.c \
+	codegen/index/slices.c \
 	codegen/matmul/tiled.c \
 	codegen/matmul/typed.c \
 	codegen/move/blocks.c \
@@ -107,6 +117,7 @@ KERNEL_BODIES = \
 
 # What kernel bodies include (found by -MD too; listed here so that they are distributed).
 KERNEL_INCLUDES = \
+	codegen/index/read.h \
 	codegen/vecmath/f32.h \
 	codegen/vecmath/f64.h \
 	codegen/vecmath/integer.h \
