@@ -29,7 +29,8 @@ TOOLS_PASSES = \
 	tools/pass_options.h
 
 tools_ran_design_SOURCES = tools/ran-design.c $(TOOLS_COMMON)
-tools_ran_design_LDADD = libran-search.la libran.la
+tools_ran_design_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tools_ran_design_LDADD = libran-search.la libran.la $(JANSSON_LIBS)
 tools_ran_opt_SOURCES = tools/ran-opt.c tools/list_ops.c tools/list_ops.h $(TOOLS_PASSES) $(TOOLS_COMMON)
 tools_ran_opt_LDADD = libran.la
 tools_ran_run_SOURCES = \

@@ -2,6 +2,7 @@
 /* ran-design: builds and scales networks. */
 #include "tools/common.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,11 +10,20 @@
 #include "search/zoo/zoo.h"
 #include "tools/files.h"
 
-enum { OPTION_INPUT = 256, OPTION_CLASSES, OPTION_WIDTH, OPTION_DEPTH, OPTION_SEED, OPTION_BATCH };
+enum {
+    OPTION_INPUT = 256,
+    OPTION_CLASSES,
+    OPTION_WIDTH,
+    OPTION_DEPTH,
+    OPTION_SEED,
+    OPTION_BATCH,
+    OPTION_JSON,
+};
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Output:", 1},
     {NULL, 'o', "FILE", 0, "Write the network there, as IR (NAME.ran)", 1},
+    {"json", OPTION_JSON, NULL, 0, "list prints JSON", 1},
     {NULL, 0, NULL, 0, "The network:", 2},
     {"input", OPTION_INPUT, "CxHxW", 0, "Shape of one input (the network's own)", 2},
     {"batch", OPTION_BATCH, "N", 0, "How many inputs at a time (1)", 2},
@@ -26,10 +36,11 @@ static const struct argp_option options[] = {
 
 typedef struct arguments {
     const char *command, *name, *output;
+    bool json;
     ran_zoo_options zoo;
 } arguments;
 
-/* ---- Options ------------------------------------------------------------------------------------------ */
+/* ---- Options -------------------------------------------------------------------------------- */
 
 static int64_t parse_count(const char *option, const char *text, struct argp_state *state)
 {
@@ -101,6 +112,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case 'o':
         a->output = value;
         return 0;
+    case OPTION_JSON:
+        a->json = true;
+        return 0;
     case OPTION_INPUT:
         parse_input(value, &a->zoo, state);
         return 0;
@@ -139,7 +153,7 @@ static const struct argp parser = {
            "shape of their input.",
 };
 
-/* ---- Commands --------------------------------------------------------------------------------------------- */
+/* ---- Commands ------------------------------------------------------------------------------- */
 
 static void list_networks(void)
 {
@@ -149,10 +163,27 @@ static void list_networks(void)
     for (size_t i = 0; i < count; i++) {
         char input[32];
         const ran_zoo_network *n = &networks[i];
-        snprintf(input, sizeof input, "%lldx%lldx%lld", (long long)n->channels, (long long)n->height,
-                 (long long)n->width);
+        snprintf(input, sizeof input, "%lldx%lldx%lld", (long long)n->channels,
+                 (long long)n->height, (long long)n->width);
         printf("%-20s %-12s %7lld  %s\n", n->name, input, (long long)n->classes, n->what);
     }
+}
+
+static void list_networks_json(void)
+{
+    size_t count;
+    const ran_zoo_network *networks = ran_zoo_networks(&count);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const ran_zoo_network *n = &networks[i];
+        json_array_append_new(list, json_pack("{s:s, s:[I, I, I], s:I, s:s}", "name", n->name,
+                                              "input", (json_int_t)n->channels,
+                                              (json_int_t)n->height, (json_int_t)n->width,
+                                              "classes", (json_int_t)n->classes, "what", n->what));
+    }
+    json_dumpf(list, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(list);
 }
 
 static bool has_suffix(const char *path, const char *suffix)
@@ -191,7 +222,10 @@ int main(int argc, char **argv)
     ran_tool_init(&argc, &argv);
     argp_parse(&parser, argc, argv, 0, NULL, &a);
     if (!strcmp(a.command, "list")) {
-        list_networks();
+        if (a.json)
+            list_networks_json();
+        else
+            list_networks();
         return ferror(stdout) || fflush(stdout) ? RAN_INVALID : RAN_OK;
     }
     ran_context *context = ran_context_create();

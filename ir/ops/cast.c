@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- To 8-bit floats --------------------------------------------------------------------------------- */
+/* ---- To 8-bit floats ------------------------------------------------------------------------ */
 
 /* Codes of f8e8m0: 2^(code - 127), 255 is NaN; there is neither zero nor sign. */
 static uint8_t power_of_two(double value, const char *round_mode)
@@ -35,7 +35,7 @@ static uint8_t power_of_two(double value, const char *round_mode)
     return (uint8_t)(code < 0 ? 0 : code > 254 ? 254 : code);
 }
 
-/* ---- Strings ------------------------------------------------------------------------------------------ */
+/* ---- Strings -------------------------------------------------------------------------------- */
 
 /* The fewest digits that read back as the same element. */
 static int shortest_digits(ran_elem elem, double value, char *out, size_t size)
@@ -81,7 +81,7 @@ static void set_string(ran_tensor *y, int64_t i, const ran_tensor *x)
     strings[i] = strdup(text);
 }
 
-/* ---- The loop over elements --------------------------------------------------------------------------- */
+/* ---- The loop over elements ----------------------------------------------------------------- */
 
 static void set_float(const ran_op *op, ran_tensor *y, int64_t i, double value)
 {
@@ -145,7 +145,7 @@ static ran_status evaluate_cast(ran_evaluation *e)
     return status;
 }
 
-/* ---- Inference -------------------------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 /* Sizes keep their value in any type that holds them. */
 static bool keeps_sizes(ran_elem from, ran_elem to)

@@ -6,7 +6,7 @@
 
 #include "ir/ops/ops.h"
 
-/* ---- Elements (values.c) ------------------------------------------------------------------------ */
+/* ---- Elements (values.c) -------------------------------------------------------------------- */
 
 /* Zeroed; a bug when memory runs out. Free with free(). */
 void *ran_new_bytes(int64_t count, size_t size);
@@ -29,7 +29,7 @@ int64_t ran_scalar_i64(const ran_tensor *tensor, int64_t fallback);
 /* Result `index` becomes another reference to `tensor`. */
 void ran_forward_tensor(ran_evaluation *evaluation, size_t index, const ran_tensor *tensor);
 
-/* ---- Walks (walk.c) ------------------------------------------------------------------------------- */
+/* ---- Walks (walk.c) ------------------------------------------------------------------------- */
 
 enum { RAN_WALK_MAX = 4 };
 
@@ -53,8 +53,7 @@ void ran_walk_broadcast(ran_walk *walk, int rank, const int64_t *dims, int count
                         const ran_tensor *const *tensors);
 /* Over x's index space (array 0) and that of x with the axes in `reduced` gone (array 1). */
 void ran_walk_reduce(ran_walk *walk, int rank, const int64_t *dims, const bool *reduced);
-#define RAN_FOR_ROWS(walk)                                                                         \
-    for (int64_t row_ = 0; row_ < (walk)->rows; row_++, ran_walk_next(walk))
+#define RAN_FOR_ROWS(walk) for (int64_t row_ = 0; row_ < (walk)->rows; row_++, ran_walk_next(walk))
 
 /* A tensor as [outer, length, inner] with axes [first, end) in the middle. */
 typedef struct ran_lines {
@@ -62,7 +61,7 @@ typedef struct ran_lines {
 } ran_lines;
 ran_lines ran_lines_of(const ran_tensor *tensor, int first, int end);
 
-/* ---- Inference (compute.c) -------------------------------------------------------------------------- */
+/* ---- Inference (compute.c) ------------------------------------------------------------------ */
 
 /* Fails unless the operand's element type is in `classes`; absent operands pass. */
 ran_status ran_infer_check_elem(const ran_infer *infer, size_t operand, const char *classes);
@@ -83,7 +82,7 @@ const ran_dim *ran_dim_ceil_constant(ran_context *context, const ran_dim *a, int
 int64_t ran_count_extent(const ran_value *value, int axis);
 int64_t ran_count_numel(const ran_value *value);
 
-/* ---- Windows (window.c): what convolutions and pools slide ------------------------------------------- */
+/* ---- Windows (window.c): what convolutions and pools slide ---------------------------------- */
 
 enum { RAN_MAX_SPATIAL = 3 };
 
@@ -98,8 +97,8 @@ typedef struct ran_window {
 /* Checks the attributes of a conv, conv_transpose or pool against `spatial` axes. */
 ran_status ran_window_verify(const ran_op *op, int spatial);
 /* The output dim of spatial axis i (0 the first) of a conv or pool. */
-ran_status ran_window_infer(ran_infer *infer, int spatial, int i, const ran_dim *in,
-                            int64_t kernel, const ran_dim **out_dim);
+ran_status ran_window_infer(ran_infer *infer, int spatial, int i, const ran_dim *in, int64_t kernel,
+                            const ran_dim **out_dim);
 /* Same for a conv_transpose. */
 ran_status ran_window_infer_transposed(ran_infer *infer, int spatial, int i, const ran_dim *in,
                                        int64_t kernel, const ran_dim **out_dim);

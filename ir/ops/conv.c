@@ -39,7 +39,7 @@ static ran_status verify_conv(const ran_op *op)
     return check_attributes(op, spatial_rank(op));
 }
 
-/* ---- Inference ---------------------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 /* Extent of kernel axis i: the weight's, which must be kernel_shape's too; -1 when not known. */
 static ran_status kernel_extent(const ran_infer *infer, int i, int64_t *out_extent)
@@ -148,13 +148,14 @@ static ran_status infer_conv_transpose(ran_infer *infer)
     return infer_any(infer, true);
 }
 
-/* ---- Evaluation ----------------------------------------------------------------------------------------- */
+/* ---- Evaluation ----------------------------------------------------------------------------- */
 
 static conv conv_of(ran_evaluation *e)
 {
     const int64_t *x = ran_tensor_dims(e->operands[0]), *w = ran_tensor_dims(e->operands[1]);
     const int64_t *y = ran_tensor_dims(e->results[0]);
-    conv c = {.batch = x[0], .groups = ran_op_int(e->op, "group"),
+    conv c = {.batch = x[0],
+              .groups = ran_op_int(e->op, "group"),
               .transposed = e->op->opcode == RAN_OP_CONV_TRANSPOSE};
     ran_window_resolve(e->op, ran_tensor_rank(e->operands[0]) - 2, x + 2, y + 2, w + 2, &c.w);
     c.in_channels = x[1] / c.groups;
@@ -197,8 +198,8 @@ static void add_tap(const conv *c, double weight, const int64_t tap[3], double *
     }
     for (int64_t z = first[0]; z < end[0]; z++)
         for (int64_t y = first[1]; y < end[1]; y++) {
-            int64_t slow_row = ((z * w->stride[0] + offset[0]) * slow[1] + y * w->stride[1] +
-                                offset[1]) * slow[2];
+            int64_t slow_row =
+                ((z * w->stride[0] + offset[0]) * slow[1] + y * w->stride[1] + offset[1]) * slow[2];
             int64_t fast_row = (z * fast[1] + y) * fast[2];
             add_row(c, weight, offset[2], out + (c->transposed ? slow_row : fast_row),
                     in + (c->transposed ? fast_row : slow_row));
@@ -242,8 +243,7 @@ static void convolve(const conv *c, const double *x, const double *w, const doub
             for (int64_t i = 0; i < c->in_channels; i++) {
                 int64_t pair = c->transposed ? (g * c->in_channels + i) * c->out_channels + o
                                              : (g * c->out_channels + o) * c->in_channels + i;
-                add_channel(c, w + pair * c->taps, out,
-                            x + (n * c->in_channels + i) * c->in_image);
+                add_channel(c, w + pair * c->taps, out, x + (n * c->in_channels + i) * c->in_image);
             }
         }
     }
@@ -265,7 +265,7 @@ static ran_status evaluate_conv(ran_evaluation *e)
     return RAN_OK;
 }
 
-/* ---- Counts ------------------------------------------------------------------------------------------------ */
+/* ---- Counts --------------------------------------------------------------------------------- */
 
 /* Every tap counts, also those that meet padding. */
 static void count_conv(const ran_op *op, ran_counts *counts)
@@ -273,12 +273,14 @@ static void count_conv(const ran_op *op, ran_counts *counts)
     bool transposed = op->opcode == RAN_OP_CONV_TRANSPOSE;
     const ran_value *slid = transposed ? ran_op_operand(op, 0) : ran_op_result(op, 0);
     const ran_value *w = ran_op_operand(op, 1);
-    int64_t per_position = ran_count_numel(w) / (ran_count_extent(w, 0) ? ran_count_extent(w, 0) : 1);
+    int64_t per_position =
+        ran_count_numel(w) / (ran_count_extent(w, 0) ? ran_count_extent(w, 0) : 1);
     counts->macs += ran_count_numel(slid) * per_position;
 }
 
-const ran_op_hooks ran_hooks_conv = {.verify = verify_conv, .infer = infer_conv,
-                                     .evaluate = evaluate_conv, .count = count_conv};
+const ran_op_hooks ran_hooks_conv = {
+    .verify = verify_conv, .infer = infer_conv, .evaluate = evaluate_conv, .count = count_conv};
 const ran_op_hooks ran_hooks_conv_transpose = {.verify = verify_conv,
                                                .infer = infer_conv_transpose,
-                                               .evaluate = evaluate_conv, .count = count_conv};
+                                               .evaluate = evaluate_conv,
+                                               .count = count_conv};

@@ -127,7 +127,8 @@ static ran_status parse_equation(const ran_op *op, const int *ranks, int count, 
     for (const char *start = text; status == RAN_OK; start++) {
         const char *comma = memchr(start, ',', (size_t)(end - start));
         if (q->term_count == count)
-            return ran_op_error(op, RAN_INVALID, "equation \"%s\" has more terms than operands", text);
+            return ran_op_error(op, RAN_INVALID, "equation \"%s\" has more terms than operands",
+                                text);
         status = parse_term(q, start, comma ? comma : end, ranks[q->term_count],
                             &q->terms[q->term_count]);
         q->term_count++;
@@ -143,11 +144,12 @@ static ran_status parse_equation(const ran_op *op, const int *ranks, int count, 
         return implicit_output(q);
     const char *output = arrow + 2, *output_end = text + strlen(text);
     int width = strstr(output, "...") ? q->ellipsis : 0;
-    status = parse_term(q, output, output_end, count_letters(output, output_end) + width, &q->output);
+    status =
+        parse_term(q, output, output_end, count_letters(output, output_end) + width, &q->output);
     return status == RAN_OK ? check_output(q) : status;
 }
 
-/* ---- Inference --------------------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 static ran_status merge_extent(const ran_infer *infer, const ran_dim **known, const ran_dim *dim)
 {
@@ -187,7 +189,7 @@ static ran_status infer_einsum(ran_infer *infer)
     return ran_infer_result(infer, 0, ran_type_elem(infer->operands[0]), q.output.rank, dims);
 }
 
-/* ---- Evaluation ---------------------------------------------------------------------------------------- */
+/* ---- Evaluation ----------------------------------------------------------------------------- */
 
 /* The index space of all labels: the output's first, then those that are summed. */
 typedef struct space {

@@ -11,14 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Rows as functions ------------------------------------------------------------------------------- */
+/* ---- Rows as functions ---------------------------------------------------------------------- */
 
 typedef void unary_function(double *y, const double *x, int64_t n, double a0, double a1);
 typedef void binary_function(double *z, const double *x, int64_t x_step, const double *y,
                              int64_t y_step, int64_t n);
 
 #define RAN_UNARY(ENUM, name, reference, kernel, ...)                                              \
-    static void apply_##name(double *y_, const double *x_, int64_t n_, double a0, double a1)      \
+    static void apply_##name(double *y_, const double *x_, int64_t n_, double a0, double a1)       \
     {                                                                                              \
         (void)a0, (void)a1;                                                                        \
         for (int64_t i_ = 0; i_ < n_; i_++) {                                                      \
@@ -27,7 +27,7 @@ typedef void binary_function(double *z, const double *x, int64_t x_step, const d
         }                                                                                          \
     }
 #define RAN_BINARY(ENUM, name, reference, kernel, ...)                                             \
-    static void apply_##name(double *z_, const double *x_, int64_t x_step, const double *y_,      \
+    static void apply_##name(double *z_, const double *x_, int64_t x_step, const double *y_,       \
                              int64_t y_step, int64_t n_)                                           \
     {                                                                                              \
         for (int64_t i_ = 0; i_ < n_; i_++) {                                                      \
@@ -50,7 +50,7 @@ static binary_function *const binary_functions[RAN_OP_COUNT] = {
 #include <ran/elementwise.def>
 };
 
-/* ---- Integers ----------------------------------------------------------------------------------------- */
+/* ---- Integers ------------------------------------------------------------------------------- */
 
 static int64_t integer_abs(int64_t x)
 {
@@ -72,8 +72,9 @@ static int64_t integer_unary(const ran_op *op, bool is_unsigned, int64_t x, cons
         return ~x;
     case RAN_OP_SHRINK: {
         double value = is_unsigned ? (double)(uint64_t)x : (double)x;
-        return value < -attrs[1] ? (int64_t)(value + attrs[0])
-               : value > attrs[1] ? (int64_t)(value - attrs[0]) : 0;
+        return value < -attrs[1]  ? (int64_t)(value + attrs[0])
+               : value > attrs[1] ? (int64_t)(value - attrs[0])
+                                  : 0;
     }
     default:
         RAN_BUG(NULL, "%s on integers", ran_opcode_name(op->opcode));
@@ -165,7 +166,7 @@ static int64_t integer_binary(const ran_op *op, bool is_unsigned, int64_t x, int
     }
 }
 
-/* ---- Unary ---------------------------------------------------------------------------------------------- */
+/* ---- Unary ---------------------------------------------------------------------------------- */
 
 static const char *allowed_types(const ran_op *op)
 {
@@ -211,7 +212,7 @@ static ran_status evaluate_unary(ran_evaluation *e)
 
 const ran_op_hooks ran_hooks_unary = {.infer = infer_unary, .evaluate = evaluate_unary};
 
-/* ---- Binary: known values ---------------------------------------------------------------------------------- */
+/* ---- Binary: known values ------------------------------------------------------------------- */
 
 /* -1 unknown, else whether a == b. Sizes are never negative. */
 static int dims_equal(const ran_dim *a, const ran_dim *b)
@@ -290,7 +291,7 @@ static void infer_known_binary(ran_infer *infer)
     memcpy(ran_infer_known(infer, 0, count), values, count * sizeof *values);
 }
 
-/* ---- Binary -------------------------------------------------------------------------------------------------- */
+/* ---- Binary --------------------------------------------------------------------------------- */
 
 static ran_status infer_broadcast_of(ran_infer *infer, const char *types, ran_elem elem)
 {
@@ -345,9 +346,9 @@ static void binary_integers(ran_evaluation *e)
     ran_walk w;
     start_walk(e, &w);
     RAN_FOR_ROWS(&w)
-        for (int64_t i = 0; i < w.length; i++)
-            *out++ = integer_binary(e->op, is_unsigned, x[w.offset[0] + i * w.step[0]],
-                                    y[w.offset[1] + i * w.step[1]]);
+    for (int64_t i = 0; i < w.length; i++)
+        *out++ = integer_binary(e->op, is_unsigned, x[w.offset[0] + i * w.step[0]],
+                                y[w.offset[1] + i * w.step[1]]);
     ran_store_i64(e->results[0], z);
     free(x);
     free(y);
@@ -360,7 +361,8 @@ static void binary_floats(ran_evaluation *e, binary_function *function)
     double *z = RAN_NEW(double, ran_tensor_numel(e->results[0])), *out = z;
     ran_walk w;
     start_walk(e, &w);
-    RAN_FOR_ROWS(&w) {
+    RAN_FOR_ROWS(&w)
+    {
         function(out, x + w.offset[0], w.step[0], y + w.offset[1], w.step[1], w.length);
         out += w.length;
     }
@@ -372,15 +374,16 @@ static void binary_floats(ran_evaluation *e, binary_function *function)
 
 static void binary_strings(ran_evaluation *e)
 {
-    const char *const *x = ran_tensor_data(e->operands[0]), *const *y = ran_tensor_data(e->operands[1]);
+    const char *const *x = ran_tensor_data(e->operands[0]), *const *y =
+                                                                ran_tensor_data(e->operands[1]);
     uint8_t *out = ran_tensor_mutable_data(e->results[0]);
     ran_walk w;
     start_walk(e, &w);
     RAN_FOR_ROWS(&w)
-        for (int64_t i = 0; i < w.length; i++) {
-            const char *a = x[w.offset[0] + i * w.step[0]], *b = y[w.offset[1] + i * w.step[1]];
-            *out++ = !strcmp(a ? a : "", b ? b : "");
-        }
+    for (int64_t i = 0; i < w.length; i++) {
+        const char *a = x[w.offset[0] + i * w.step[0]], *b = y[w.offset[1] + i * w.step[1]];
+        *out++ = !strcmp(a ? a : "", b ? b : "");
+    }
 }
 
 static ran_status evaluate_binary(ran_evaluation *e)
@@ -397,7 +400,7 @@ static ran_status evaluate_binary(ran_evaluation *e)
 
 const ran_op_hooks ran_hooks_binary = {.infer = infer_binary, .evaluate = evaluate_binary};
 
-/* ---- mod, bit_shift ------------------------------------------------------------------------------------------- */
+/* ---- mod, bit_shift ------------------------------------------------------------------------- */
 
 static ran_status infer_mod(ran_infer *infer)
 {
@@ -455,7 +458,7 @@ static ran_status evaluate_bit_shift(ran_evaluation *e)
 const ran_op_hooks ran_hooks_bit_shift = {
     .verify = verify_bit_shift, .infer = infer_bit_shift, .evaluate = evaluate_bit_shift};
 
-/* ---- is_inf ------------------------------------------------------------------------------------------------------ */
+/* ---- is_inf --------------------------------------------------------------------------------- */
 
 static ran_status infer_is_inf(ran_infer *infer)
 {
@@ -465,7 +468,8 @@ static ran_status infer_is_inf(ran_infer *infer)
 
 static ran_status evaluate_is_inf(ran_evaluation *e)
 {
-    bool negative = ran_op_int(e->op, "detect_negative"), positive = ran_op_int(e->op, "detect_positive");
+    bool negative = ran_op_int(e->op, "detect_negative"),
+         positive = ran_op_int(e->op, "detect_positive");
     double *x = ran_load_f64(e->operands[0]);
     for (int64_t i = 0; i < ran_tensor_numel(e->results[0]); i++)
         x[i] = isinf(x[i]) && (x[i] < 0 ? negative : positive);
@@ -476,7 +480,7 @@ static ran_status evaluate_is_inf(ran_evaluation *e)
 
 const ran_op_hooks ran_hooks_is_inf = {.infer = infer_is_inf, .evaluate = evaluate_is_inf};
 
-/* ---- clip ---------------------------------------------------------------------------------------------------------- */
+/* ---- clip ----------------------------------------------------------------------------------- */
 
 static ran_status infer_clip(ran_infer *infer)
 {
@@ -526,7 +530,7 @@ static ran_status evaluate_clip(ran_evaluation *e)
 
 const ran_op_hooks ran_hooks_clip = {.infer = infer_clip, .evaluate = evaluate_clip};
 
-/* ---- where ----------------------------------------------------------------------------------------------------------- */
+/* ---- where ---------------------------------------------------------------------------------- */
 
 static void infer_known_where(ran_infer *infer)
 {
@@ -570,16 +574,16 @@ static ran_status evaluate_where(ran_evaluation *e)
     ran_walk w;
     ran_walk_broadcast(&w, ran_tensor_rank(z), ran_tensor_dims(z), 3, e->operands);
     RAN_FOR_ROWS(&w)
-        for (int64_t i = 0; i < w.length; i++) {
-            int from = condition[w.offset[0] + i * w.step[0]] ? 1 : 2;
-            ran_copy_elements(z, out++, e->operands[from], w.offset[from] + i * w.step[from], 1);
-        }
+    for (int64_t i = 0; i < w.length; i++) {
+        int from = condition[w.offset[0] + i * w.step[0]] ? 1 : 2;
+        ran_copy_elements(z, out++, e->operands[from], w.offset[from] + i * w.step[from], 1);
+    }
     return RAN_OK;
 }
 
 const ran_op_hooks ran_hooks_where = {.infer = infer_where, .evaluate = evaluate_where};
 
-/* ---- bit_cast ---------------------------------------------------------------------------------------------- */
+/* ---- bit_cast ------------------------------------------------------------------------------- */
 
 static ran_status infer_bit_cast(ran_infer *infer)
 {

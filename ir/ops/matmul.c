@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* y[m x n] += a[m x k] * b[k x n], all row-major: the innermost loop runs along rows of b. */
-static void multiply_f64(int64_t m, int64_t k, int64_t n, const double *a, const double *b, double *y)
+static void multiply_f64(int64_t m, int64_t k, int64_t n, const double *a, const double *b,
+                         double *y)
 {
     for (int64_t i = 0; i < m; i++)
         for (int64_t p = 0; p < k; p++) {
@@ -35,7 +36,7 @@ static void check_pair(const ran_infer *infer, ran_status *status)
         *status = ran_infer_check_same_elem(infer, 0, 1);
 }
 
-/* ---- matmul ------------------------------------------------------------------------------------------- */
+/* ---- matmul --------------------------------------------------------------------------------- */
 
 /* The type of the leading axes; a vector or a matrix has none. */
 static const ran_type *batch_type(ran_context *c, const ran_type *type)
@@ -104,7 +105,8 @@ static void walk_batches(ran_walk *w, const ran_evaluation *e, const int64_t mat
 static ran_status evaluate_matmul(ran_evaluation *e)
 {
     int a_rank = ran_tensor_rank(e->operands[0]), b_rank = ran_tensor_rank(e->operands[1]);
-    const int64_t *a_dims = ran_tensor_dims(e->operands[0]), *b_dims = ran_tensor_dims(e->operands[1]);
+    const int64_t *a_dims = ran_tensor_dims(e->operands[0]),
+                  *b_dims = ran_tensor_dims(e->operands[1]);
     int64_t k = a_dims[a_rank - 1], m = a_rank > 1 ? a_dims[a_rank - 2] : 1;
     int64_t n = b_rank > 1 ? b_dims[b_rank - 1] : 1, at = 0;
     bool is_int = ran_elem_is_int(ran_tensor_elem(e->operands[0]));
@@ -114,13 +116,13 @@ static ran_status evaluate_matmul(ran_evaluation *e)
     ran_walk w;
     walk_batches(&w, e, (int64_t[]){m * k, k * n});
     RAN_FOR_ROWS(&w)
-        for (int64_t i = 0; i < w.length; i++, at += m * n) {
-            int64_t from_a = w.offset[0] + i * w.step[0], from_b = w.offset[1] + i * w.step[1];
-            if (is_int)
-                multiply_i64(m, k, n, (int64_t *)a + from_a, (int64_t *)b + from_b, (int64_t *)y + at);
-            else
-                multiply_f64(m, k, n, (double *)a + from_a, (double *)b + from_b, (double *)y + at);
-        }
+    for (int64_t i = 0; i < w.length; i++, at += m * n) {
+        int64_t from_a = w.offset[0] + i * w.step[0], from_b = w.offset[1] + i * w.step[1];
+        if (is_int)
+            multiply_i64(m, k, n, (int64_t *)a + from_a, (int64_t *)b + from_b, (int64_t *)y + at);
+        else
+            multiply_f64(m, k, n, (double *)a + from_a, (double *)b + from_b, (double *)y + at);
+    }
     if (is_int)
         ran_store_i64(e->results[0], y);
     else
@@ -133,25 +135,25 @@ static ran_status evaluate_matmul(ran_evaluation *e)
 
 static void count_matmul(const ran_op *op, ran_counts *counts)
 {
-    counts->macs += ran_count_numel(ran_op_result(op, 0)) * ran_count_extent(ran_op_operand(op, 0), -1);
+    counts->macs +=
+        ran_count_numel(ran_op_result(op, 0)) * ran_count_extent(ran_op_operand(op, 0), -1);
 }
 
 const ran_op_hooks ran_hooks_matmul = {
     .infer = infer_matmul, .evaluate = evaluate_matmul, .count = count_matmul};
 
-/* ---- gemm ------------------------------------------------------------------------------------------------ */
+/* ---- gemm ----------------------------------------------------------------------------------- */
 
 static ran_status check_addend(ran_infer *infer, const ran_dim *const *dims)
 {
     const ran_type *c = ran_infer_operand(infer, 2), *sum;
     if (!c || ran_type_rank(c) < 0)
         return RAN_OK;
-    const ran_type *product =
-        ran_type_tensor(infer->context, ran_type_elem(c), 2, dims, RAN_PLAIN);
+    const ran_type *product = ran_type_tensor(infer->context, ran_type_elem(c), 2, dims, RAN_PLAIN);
     ran_status status = ran_infer_check_same_elem(infer, 0, 2);
     if (status == RAN_OK)
-        status = ran_infer_broadcast(infer, 2, (const ran_type *[]){product, c}, ran_type_elem(c),
-                                     &sum);
+        status =
+            ran_infer_broadcast(infer, 2, (const ran_type *[]){product, c}, ran_type_elem(c), &sum);
     if (status != RAN_OK)
         return status;
     bool grows = ran_type_rank(sum) != 2;
@@ -166,7 +168,8 @@ static ran_status check_addend(ran_infer *infer, const ran_dim *const *dims)
 static ran_status infer_gemm(ran_infer *infer)
 {
     const ran_type *a = infer->operands[0], *b = infer->operands[1];
-    int trans_a = ran_op_int(infer->op, "transA") != 0, trans_b = ran_op_int(infer->op, "transB") != 0;
+    int trans_a = ran_op_int(infer->op, "transA") != 0,
+        trans_b = ran_op_int(infer->op, "transB") != 0;
     ran_status status = RAN_OK;
     check_pair(infer, &status);
     if (status == RAN_OK)
@@ -217,8 +220,8 @@ static void finish_f64(ran_evaluation *e, double *y)
     if (c) {
         ran_walk_broadcast(&w, 2, ran_tensor_dims(e->results[0]), 1, &addend);
         RAN_FOR_ROWS(&w)
-            for (int64_t i = 0; i < w.length; i++)
-                *out++ += beta * c[w.offset[0] + i * w.step[0]];
+        for (int64_t i = 0; i < w.length; i++)
+            *out++ += beta * c[w.offset[0] + i * w.step[0]];
     }
     ran_store_f64(e->results[0], y);
     free(c);
@@ -236,11 +239,11 @@ static void finish_i64(ran_evaluation *e, int64_t *y)
     if (c) {
         ran_walk_broadcast(&w, 2, ran_tensor_dims(e->results[0]), 1, &addend);
         RAN_FOR_ROWS(&w)
-            for (int64_t i = 0; i < w.length; i++, out++) {
-                int64_t value = c[w.offset[0] + i * w.step[0]];
-                value = beta == 1 ? value : (int64_t)(beta * (double)value);
-                *out = (int64_t)((uint64_t)*out + (uint64_t)value);
-            }
+        for (int64_t i = 0; i < w.length; i++, out++) {
+            int64_t value = c[w.offset[0] + i * w.step[0]];
+            value = beta == 1 ? value : (int64_t)(beta * (double)value);
+            *out = (int64_t)((uint64_t)*out + (uint64_t)value);
+        }
     }
     ran_store_i64(e->results[0], y);
     free(c);

@@ -55,7 +55,8 @@ static ran_status infer_by_channel(ran_infer *infer, int min_rank)
     return status == RAN_OK ? ran_infer_like_first(infer, 0) : status;
 }
 
-static void scale_channels(double *x, const ran_lines *lines, const double *scale, const double *bias)
+static void scale_channels(double *x, const ran_lines *lines, const double *scale,
+                           const double *bias)
 {
     for (int64_t i = 0; i < lines->outer * lines->length; i++)
         for (int64_t j = 0; j < lines->inner; j++)
@@ -63,7 +64,7 @@ static void scale_channels(double *x, const ran_lines *lines, const double *scal
                 x[i * lines->inner + j] * scale[i % lines->length] + bias[i % lines->length];
 }
 
-/* ---- batch_normalization ---------------------------------------------------------------------------------- */
+/* ---- batch_normalization -------------------------------------------------------------------- */
 
 static ran_status infer_batch_normalization(ran_infer *infer)
 {
@@ -102,7 +103,8 @@ static void train_batch(ran_evaluation *e, const double *x, const ran_lines *l, 
         if (e->op->result_count > 1)
             ran_tensor_set_f64(e->results[1], c, mean[c] * momentum + m.mean * (1 - momentum));
         if (e->op->result_count > 2)
-            ran_tensor_set_f64(e->results[2], c, variance[c] * momentum + m.variance * (1 - momentum));
+            ran_tensor_set_f64(e->results[2], c,
+                               variance[c] * momentum + m.variance * (1 - momentum));
         mean[c] = m.mean;
         variance[c] = m.variance;
     }
@@ -136,7 +138,7 @@ static ran_status evaluate_batch_normalization(ran_evaluation *e)
 const ran_op_hooks ran_hooks_batch_normalization = {.infer = infer_batch_normalization,
                                                     .evaluate = evaluate_batch_normalization};
 
-/* ---- instance_normalization, group_normalization ------------------------------------------------------------ */
+/* ---- instance_normalization, group_normalization -------------------------------------------- */
 
 static ran_status infer_instance_normalization(ran_infer *infer)
 {
@@ -149,7 +151,8 @@ static ran_status infer_group_normalization(ran_infer *infer)
     int64_t groups = ran_op_int(infer->op, "num_groups");
     ran_status status = infer_by_channel(infer, 2);
     if (status == RAN_OK && groups < 1)
-        return ran_infer_error(infer, "attribute num_groups: %lld is not positive", (long long)groups);
+        return ran_infer_error(infer, "attribute num_groups: %lld is not positive",
+                               (long long)groups);
     if (status == RAN_OK && ran_type_rank(x) >= 2 && ran_dim_is_constant(ran_type_dim(x, 1)) &&
         ran_dim_value(ran_type_dim(x, 1)) % groups)
         return ran_infer_error(infer, "%s: channels don't divide into %lld groups",
@@ -187,12 +190,12 @@ static ran_status evaluate_group_normalization(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_instance_normalization = {
-    .infer = infer_instance_normalization, .evaluate = evaluate_instance_normalization};
+const ran_op_hooks ran_hooks_instance_normalization = {.infer = infer_instance_normalization,
+                                                       .evaluate = evaluate_instance_normalization};
 const ran_op_hooks ran_hooks_group_normalization = {.infer = infer_group_normalization,
                                                     .evaluate = evaluate_group_normalization};
 
-/* ---- layer_normalization, rms_normalization -------------------------------------------------------------------- */
+/* ---- layer_normalization, rms_normalization ------------------------------------------------- */
 
 static bool is_fixed(const ran_type *type)
 {
@@ -208,8 +211,8 @@ static ran_status check_affine(const ran_infer *infer, size_t index)
         return status;
     int missing = ran_type_rank(x) - ran_type_rank(v);
     if (missing < 0)
-        return ran_infer_error(infer, "%s does not broadcast to %s", ran_type_text(infer->context, v),
-                               ran_type_text(infer->context, x));
+        return ran_infer_error(infer, "%s does not broadcast to %s",
+                               ran_type_text(infer->context, v), ran_type_text(infer->context, x));
     for (int i = 0; i < ran_type_rank(v) && status == RAN_OK; i++)
         if (!ran_dim_is(ran_type_dim(v, i), 1))
             status = ran_infer_check_equal_dims(infer, "extents of x and what scales it",
@@ -223,8 +226,10 @@ static void infer_statistics(ran_infer *infer, int axis)
     const ran_dim *dims[RAN_MAX_RANK];
     int rank = ran_infer_dims(infer, 0, dims);
     int64_t stash = ran_op_int(infer->op, "stash_type");
-    ran_elem elem = stash == 11 ? RAN_ELEM_F64 : stash == 16 ? RAN_ELEM_BF16
-                    : stash == 10 ? RAN_ELEM_F16 : RAN_ELEM_F32;
+    ran_elem elem = stash == 11   ? RAN_ELEM_F64
+                    : stash == 16 ? RAN_ELEM_BF16
+                    : stash == 10 ? RAN_ELEM_F16
+                                  : RAN_ELEM_F32;
     for (int i = axis; i < rank; i++)
         dims[i] = ran_dim_constant(infer->context, 1);
     for (size_t i = 1; i < infer->op->result_count; i++)
@@ -253,9 +258,9 @@ static void apply_affine(ran_evaluation *e, double *x)
     ran_walk_broadcast(&w, ran_tensor_rank(e->results[0]), ran_tensor_dims(e->results[0]),
                        bias ? 2 : 1, tensors);
     RAN_FOR_ROWS(&w)
-        for (int64_t i = 0; i < w.length; i++, x++)
-            *x = *x * scale[w.offset[0] + i * w.step[0]] +
-                 (bias ? bias[w.offset[1] + i * w.step[1]] : 0);
+    for (int64_t i = 0; i < w.length; i++, x++)
+        *x = *x * scale[w.offset[0] + i * w.step[0]] +
+             (bias ? bias[w.offset[1] + i * w.step[1]] : 0);
     free(scale);
     free(bias);
 }
@@ -300,7 +305,7 @@ const ran_op_hooks ran_hooks_layer_normalization = {.infer = infer_layer_normali
 const ran_op_hooks ran_hooks_rms_normalization = {.infer = infer_layer_normalization,
                                                   .evaluate = evaluate_layer_normalization};
 
-/* ---- mean_variance_normalization ----------------------------------------------------------------------------------- */
+/* ---- mean_variance_normalization ------------------------------------------------------------ */
 
 static ran_status reduced_axes(const ran_op *op, int rank, bool reduced[RAN_MAX_RANK])
 {
@@ -359,10 +364,10 @@ static ran_status evaluate_mean_variance_normalization(ran_evaluation *e)
         double *sums = RAN_NEW(double, ran_tensor_numel(e->operands[0]));
         ran_walk w = start;
         RAN_FOR_ROWS(&w)
-            for (int64_t i = 0; i < w.length; i++) {
-                double value = x[w.offset[0] + i * w.step[0]];
-                sums[w.offset[1] + i * w.step[1]] += pass ? value * value : value;
-            }
+        for (int64_t i = 0; i < w.length; i++) {
+            double value = x[w.offset[0] + i * w.step[0]];
+            sums[w.offset[1] + i * w.step[1]] += pass ? value * value : value;
+        }
         centre(start, x, sums, count, pass);
         free(sums);
     }
@@ -374,7 +379,7 @@ static ran_status evaluate_mean_variance_normalization(ran_evaluation *e)
 const ran_op_hooks ran_hooks_mean_variance_normalization = {
     .infer = infer_mean_variance_normalization, .evaluate = evaluate_mean_variance_normalization};
 
-/* ---- lp_normalization, lrn ---------------------------------------------------------------------------------------------- */
+/* ---- lp_normalization, lrn ------------------------------------------------------------------ */
 
 static ran_status infer_lp_normalization(ran_infer *infer)
 {
@@ -446,9 +451,9 @@ static ran_status evaluate_lrn(ran_evaluation *e)
     for (int64_t n = 0; n < l.outer; n++)
         for (int64_t c = 0; c < l.length; c++)
             for (int64_t i = 0; i < l.inner; i++, at++)
-                y[at] = x[at] / pow(bias + alpha * square_sum(x + n * l.length * l.inner + i, &l, c,
-                                                              size),
-                                    ran_op_float(e->op, "beta"));
+                y[at] = x[at] /
+                        pow(bias + alpha * square_sum(x + n * l.length * l.inner + i, &l, c, size),
+                            ran_op_float(e->op, "beta"));
     ran_store_f64(e->results[0], y);
     free(x);
     free(y);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Order ----------------------------------------------------------------------------------------------- */
+/* ---- Order ---------------------------------------------------------------------------------- */
 
 typedef struct element {
     double f;
@@ -66,7 +66,7 @@ static int descending(const void *a, const void *b)
     return order ? order : by_index(a, b);
 }
 
-/* ---- arg_max, arg_min --------------------------------------------------------------------------------------- */
+/* ---- arg_max, arg_min ----------------------------------------------------------------------- */
 
 static ran_status infer_arg_reduce(ran_infer *infer)
 {
@@ -120,7 +120,7 @@ static ran_status evaluate_arg_reduce(ran_evaluation *e)
 const ran_op_hooks ran_hooks_arg_reduce = {.infer = infer_arg_reduce,
                                            .evaluate = evaluate_arg_reduce};
 
-/* ---- cumsum, cumprod -------------------------------------------------------------------------------------------- */
+/* ---- cumsum, cumprod ------------------------------------------------------------------------ */
 
 static ran_status infer_cumulate(ran_infer *infer)
 {
@@ -190,7 +190,7 @@ static ran_status evaluate_cumulate(ran_evaluation *e)
 
 const ran_op_hooks ran_hooks_cumulate = {.infer = infer_cumulate, .evaluate = evaluate_cumulate};
 
-/* ---- topk ------------------------------------------------------------------------------------------------------- */
+/* ---- topk ----------------------------------------------------------------------------------- */
 
 static ran_status infer_topk(ran_infer *infer)
 {
@@ -244,7 +244,8 @@ static ran_status create_top(ran_evaluation *e, int axis, int64_t k)
                             (long long)k, (long long)dims[axis]);
     dims[axis] = k;
     ran_status status = ran_eval_create(e, 0, ran_tensor_elem(x), ran_tensor_rank(x), dims);
-    return status == RAN_OK ? ran_eval_create(e, 1, RAN_ELEM_I64, ran_tensor_rank(x), dims) : status;
+    return status == RAN_OK ? ran_eval_create(e, 1, RAN_ELEM_I64, ran_tensor_rank(x), dims)
+                            : status;
 }
 
 static ran_status evaluate_topk(ran_evaluation *e)

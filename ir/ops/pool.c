@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Inference ---------------------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 static ran_status verify_pool(const ran_op *op)
 {
@@ -55,7 +55,7 @@ static ran_status infer_pool(ran_infer *infer)
     return ran_infer_result(infer, 0, ran_type_elem(x), rank, dims);
 }
 
-/* ---- Windows -------------------------------------------------------------------------------------------- */
+/* ---- Windows -------------------------------------------------------------------------------- */
 
 /* Taps [first, end) of one window along one axis that lie inside the input. */
 typedef struct span {
@@ -74,8 +74,8 @@ static span span_of(const ran_window *w, int axis, int64_t out)
 static int64_t padded_taps(const ran_window *w, int axis, int64_t out)
 {
     int64_t first, end, start = out * w->stride[axis] - w->pad_begin[axis];
-    ran_window_valid(start, w->dilation[axis], w->in[axis] + w->pad_end[axis], w->kernel[axis], &first,
-                     &end);
+    ran_window_valid(start, w->dilation[axis], w->in[axis] + w->pad_end[axis], w->kernel[axis],
+                     &first, &end);
     return end;
 }
 
@@ -107,8 +107,10 @@ static double sum_window(const pool *p, const double *image, const span s[3])
     const ran_window *w = &p->w;
     for (int64_t a = s[0].first; a < s[0].end; a++)
         for (int64_t b = s[1].first; b < s[1].end; b++) {
-            int64_t row = ((s[0].start + a * w->dilation[0]) * w->in[1] + s[1].start +
-                           b * w->dilation[1]) * w->in[2] + s[2].start;
+            int64_t row =
+                ((s[0].start + a * w->dilation[0]) * w->in[1] + s[1].start + b * w->dilation[1]) *
+                    w->in[2] +
+                s[2].start;
             for (int64_t c = s[2].first; c < s[2].end; c++) {
                 double value = image[row + c * w->dilation[2]];
                 sum += p->p ? pow(fabs(value), p->p) : value;
@@ -134,8 +136,11 @@ static int64_t max_window(const pool *p, const double *image, const span s[3])
         for (int64_t b = s[1].first; b < s[1].end; b++)
             for (int64_t c = s[2].first; c < s[2].end; c++) {
                 int64_t at = ((s[0].start + a * w->dilation[0]) * w->in[1] + s[1].start +
-                              b * w->dilation[1]) * w->in[2] + s[2].start + c * w->dilation[2];
-                if (best < 0 || image[at] > image[best] || (isnan(image[at]) && !isnan(image[best])))
+                              b * w->dilation[1]) *
+                                 w->in[2] +
+                             s[2].start + c * w->dilation[2];
+                if (best < 0 || image[at] > image[best] ||
+                    (isnan(image[at]) && !isnan(image[best])))
                     best = at;
             }
     return best;
@@ -170,7 +175,7 @@ static double pool_window(const pool *p, int64_t n, const double *image, const i
 static ran_status evaluate_pool(ran_evaluation *e)
 {
     pool p = pool_of(e);
-    double *x = ran_load_f64(e->operands[0]), *y = RAN_NEW(double, p.images * p.out_image);
+    double *x = ran_load_f64(e->operands[0]), *y = RAN_NEW(double, p.images *p.out_image);
     int64_t out[3], to = 0;
     p.indices = e->op->result_count > 1 ? RAN_NEW(int64_t, p.images * p.out_image) : NULL;
     for (int64_t n = 0; n < p.images; n++)
@@ -194,7 +199,7 @@ const ran_op_hooks ran_hooks_max_pool = {
 const ran_op_hooks ran_hooks_lp_pool = {
     .verify = verify_pool, .infer = infer_pool, .evaluate = evaluate_pool};
 
-/* ---- Global pools ------------------------------------------------------------------------------------------ */
+/* ---- Global pools --------------------------------------------------------------------------- */
 
 static ran_status infer_global_pool(ran_infer *infer)
 {

@@ -47,21 +47,24 @@ static ran_status check_scale(const ran_infer *infer)
         return ran_infer_error(infer, "attribute block_size is negative");
     if (ran_type_rank(x) < 0 || ran_type_rank(scale) < 0 || is_one(scale))
         return RAN_OK;
-    ran_status status = ran_infer_axis(infer, ran_op_int(infer->op, "axis"), ran_type_rank(x), &axis);
+    ran_status status =
+        ran_infer_axis(infer, ran_op_int(infer->op, "axis"), ran_type_rank(x), &axis);
     if (status != RAN_OK)
         return status;
     if (ran_op_int(infer->op, "block_size"))
         return check_blocks(infer, axis);
     status = ran_infer_check_rank(infer, 1, "scale", 1);
-    return status == RAN_OK ? ran_infer_check_equal_dims(infer, "extents of scale and x's axis",
-                                                         ran_type_dim(scale, 0), ran_type_dim(x, axis))
-                            : status;
+    return status == RAN_OK
+               ? ran_infer_check_equal_dims(infer, "extents of scale and x's axis",
+                                            ran_type_dim(scale, 0), ran_type_dim(x, axis))
+               : status;
 }
 
 static ran_status check_zero_point(const ran_infer *infer)
 {
     const ran_type *scale = infer->operands[1], *zero = ran_infer_operand(infer, 2);
-    if (!zero || ran_type_rank(zero) < 0 || ran_type_rank(scale) < 0 || (is_one(zero) && is_one(scale)))
+    if (!zero || ran_type_rank(zero) < 0 || ran_type_rank(scale) < 0 ||
+        (is_one(zero) && is_one(scale)))
         return RAN_OK;
     ran_status status = ran_infer_check_rank(infer, 2, "zero_point", ran_type_rank(scale));
     for (int i = 0; i < ran_type_rank(scale) && status == RAN_OK; i++)
@@ -112,7 +115,7 @@ static ran_status infer_dequantize_linear(ran_infer *infer)
     return status;
 }
 
-/* ---- Evaluation ------------------------------------------------------------------------------------------ */
+/* ---- Evaluation ----------------------------------------------------------------------------- */
 
 static grain grain_of(const ran_evaluation *e)
 {

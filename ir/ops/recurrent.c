@@ -15,7 +15,7 @@
 
 enum { X, W, R, B, LENGTHS, INITIAL_H, INITIAL_C, PEEPHOLES, OPERANDS };
 
-/* ---- Activations ------------------------------------------------------------------------------------------- */
+/* ---- Activations ---------------------------------------------------------------------------- */
 
 typedef struct activation {
     const char *name;
@@ -95,10 +95,18 @@ static const activation activations[] = {
     {.name = "Affine", .apply = act_affine, .has_alpha = true, .has_beta = true, .alpha = 1},
     {.name = "LeakyRelu", .apply = act_leaky_relu, .has_alpha = true, .alpha = 0.01},
     {.name = "ThresholdedRelu", .apply = act_thresholded_relu, .has_alpha = true, .alpha = 1},
-    {.name = "ScaledTanh", .apply = act_scaled_tanh, .has_alpha = true, .has_beta = true, .alpha = 1,
+    {.name = "ScaledTanh",
+     .apply = act_scaled_tanh,
+     .has_alpha = true,
+     .has_beta = true,
+     .alpha = 1,
      .beta = 1},
-    {.name = "HardSigmoid", .apply = act_hard_sigmoid, .has_alpha = true, .has_beta = true,
-     .alpha = 0.2, .beta = 0.5},
+    {.name = "HardSigmoid",
+     .apply = act_hard_sigmoid,
+     .has_alpha = true,
+     .has_beta = true,
+     .alpha = 0.2,
+     .beta = 0.5},
     {.name = "Elu", .apply = act_elu, .has_alpha = true, .alpha = 1},
     {.name = "Softsign", .apply = act_softsign},
     {.name = "Softplus", .apply = act_softplus},
@@ -120,7 +128,7 @@ static const activation *find_activation(const char *name)
     return NULL;
 }
 
-/* ---- What kind ------------------------------------------------------------------------------------------------ */
+/* ---- What kind ------------------------------------------------------------------------------ */
 
 typedef struct kind {
     int gates, functions; /* of one direction */
@@ -157,7 +165,7 @@ static ran_status verify_recurrent(const ran_op *op)
     return RAN_OK;
 }
 
-/* ---- Inference -------------------------------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 /* An operand's shape must be `dims`, where both are known. */
 static ran_status check_shape(const ran_infer *infer, size_t operand, int rank,
@@ -179,7 +187,8 @@ static ran_status check_weights(const ran_infer *infer, const extents *d)
 {
     ran_context *c = infer->context;
     const ran_dim *gates = ran_dim_mul_constant(c, d->hidden, kind_of(infer->op)->gates);
-    const ran_dim *w[] = {d->directions, gates, d->inputs}, *r[] = {d->directions, gates, d->hidden};
+    const ran_dim *w[] = {d->directions, gates, d->inputs},
+                  *r[] = {d->directions, gates, d->hidden};
     const ran_dim *b[] = {d->directions, ran_dim_mul_constant(c, gates, 2)};
     const ran_dim *p[] = {d->directions, ran_dim_mul_constant(c, d->hidden, 3)};
     ran_status status = check_shape(infer, W, 3, w);
@@ -243,7 +252,7 @@ static ran_status infer_recurrent(ran_infer *infer)
     return status;
 }
 
-/* ---- Evaluation --------------------------------------------------------------------------------------------------- */
+/* ---- Evaluation ----------------------------------------------------------------------------- */
 
 typedef struct function {
     const activation *kind;
@@ -369,8 +378,9 @@ static void step_lstm(network *n, int direction, const double *x)
     for (int64_t k = 0; k < size; k++) {
         double before = n->c[k], *g = n->gates + k;
         double i = activate(n, direction, 0, g[0] + (p ? p[k] * before : 0));
-        double f = couples ? 1 - i
-                           : activate(n, direction, 0, g[2 * size] + (p ? p[2 * size + k] * before : 0));
+        double f =
+            couples ? 1 - i
+                    : activate(n, direction, 0, g[2 * size] + (p ? p[2 * size + k] * before : 0));
         n->c[k] = f * before + i * activate(n, direction, 1, g[3 * size]);
         double o = activate(n, direction, 0, g[size] + (p ? p[size + k] * n->c[k] : 0));
         n->h[k] = o * activate(n, direction, 2, n->c[k]);
@@ -386,7 +396,8 @@ static int64_t x_offset(const network *n, int64_t b, int64_t t)
 static int64_t y_offset(const network *n, int64_t b, int64_t t, int64_t direction)
 {
     return (n->batch_first ? (b * n->steps + t) * n->directions + direction
-                           : (t * n->directions + direction) * n->batch + b) * n->hidden;
+                           : (t * n->directions + direction) * n->batch + b) *
+           n->hidden;
 }
 
 static int64_t state_offset(const network *n, int64_t b, int64_t direction)
@@ -429,12 +440,16 @@ static void run_element(network *n, int direction, int64_t b, int64_t length)
 static network network_of(ran_evaluation *e)
 {
     const int64_t *x = ran_tensor_dims(e->operands[X]), *r = ran_tensor_dims(e->operands[R]);
-    network n = {.op = e->op, .kind = kind_of(e->op), .batch_first = ran_op_int(e->op, "layout"),
-                 .inputs = x[2], .hidden = r[2], .directions = direction_count(e->op)};
+    network n = {.op = e->op,
+                 .kind = kind_of(e->op),
+                 .batch_first = ran_op_int(e->op, "layout"),
+                 .inputs = x[2],
+                 .hidden = r[2],
+                 .directions = direction_count(e->op)};
     n.steps = x[n.batch_first];
     n.batch = x[!n.batch_first];
     n.clip = ran_op_has_attr(e->op, "clip") ? ran_op_float(e->op, "clip") : 0;
-    n.gates = RAN_NEW(double, n.kind->gates * n.hidden);
+    n.gates = RAN_NEW(double, n.kind->gates *n.hidden);
     n.scratch = RAN_NEW(double, 2 * n.hidden);
     n.h = RAN_NEW(double, n.hidden);
     n.c = RAN_NEW(double, n.hidden);
@@ -488,9 +503,11 @@ static void count_recurrent(const ran_op *op, ran_counts *counts)
 {
     const ran_value *x = ran_op_operand(op, X);
     int64_t steps = ran_count_extent(x, 0) * ran_count_extent(x, 1);
-    counts->macs += steps * (ran_count_numel(ran_op_operand(op, W)) + ran_count_numel(ran_op_operand(op, R)));
+    counts->macs +=
+        steps * (ran_count_numel(ran_op_operand(op, W)) + ran_count_numel(ran_op_operand(op, R)));
 }
 
-const ran_op_hooks ran_hooks_recurrent = {.verify = verify_recurrent, .infer = infer_recurrent,
+const ran_op_hooks ran_hooks_recurrent = {.verify = verify_recurrent,
+                                          .infer = infer_recurrent,
                                           .evaluate = evaluate_recurrent,
                                           .count = count_recurrent};

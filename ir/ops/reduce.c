@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Axes ------------------------------------------------------------------------------------------------ */
+/* ---- Axes ----------------------------------------------------------------------------------- */
 
 /* Marks the axes; none means all, or none at all with noop_with_empty_axes. */
 static ran_status mark_axes(const ran_op *op, const int64_t *axes, int64_t count, int rank,
@@ -25,7 +25,7 @@ static ran_status mark_axes(const ran_op *op, const int64_t *axes, int64_t count
     return RAN_OK;
 }
 
-/* ---- Inference --------------------------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 /* Axes that are not known: extents are open, and the rank too, unless their number is known. */
 static ran_status infer_unknown_axes(ran_infer *infer, ran_elem elem, int rank)
@@ -102,13 +102,14 @@ static ran_status infer_reduce(ran_infer *infer)
     return status;
 }
 
-/* ---- Floats --------------------------------------------------------------------------------------------------- */
+/* ---- Floats --------------------------------------------------------------------------------- */
 
 static double neutral_f64(ran_opcode opcode)
 {
-    return opcode == RAN_OP_REDUCE_PROD ? 1
+    return opcode == RAN_OP_REDUCE_PROD                                         ? 1
            : opcode == RAN_OP_REDUCE_MAX || opcode == RAN_OP_REDUCE_LOG_SUM_EXP ? -INFINITY
-           : opcode == RAN_OP_REDUCE_MIN ? INFINITY : 0;
+           : opcode == RAN_OP_REDUCE_MIN                                        ? INFINITY
+                                                                                : 0;
 }
 
 /* One element into its sum. log_sum_exp finds the maximum first. */
@@ -145,11 +146,11 @@ static void log_sum_exp(ran_walk w, const double *x, double *y, int64_t count)
 {
     double *sums = RAN_NEW(double, count);
     RAN_FOR_ROWS(&w)
-        for (int64_t i = 0; i < w.length; i++) {
-            int64_t to = w.offset[1] + i * w.step[1];
-            double value = x[w.offset[0] + i * w.step[0]];
-            sums[to] += value == y[to] ? 1 : exp(value - y[to]);
-        }
+    for (int64_t i = 0; i < w.length; i++) {
+        int64_t to = w.offset[1] + i * w.step[1];
+        double value = x[w.offset[0] + i * w.step[0]];
+        sums[to] += value == y[to] ? 1 : exp(value - y[to]);
+    }
     for (int64_t i = 0; i < count; i++)
         y[i] = isinf(y[i]) ? y[i] : y[i] + log(sums[i]);
     free(sums);
@@ -165,10 +166,10 @@ static void reduce_f64(ran_evaluation *e, ran_walk start, int64_t count)
         y[i] = neutral_f64(opcode);
     ran_walk w = start;
     RAN_FOR_ROWS(&w)
-        for (int64_t i = 0; i < w.length; i++) {
-            double *sum = y + w.offset[1] + i * w.step[1];
-            *sum = step_f64(opcode, *sum, x[w.offset[0] + i * w.step[0]]);
-        }
+    for (int64_t i = 0; i < w.length; i++) {
+        double *sum = y + w.offset[1] + i * w.step[1];
+        *sum = step_f64(opcode, *sum, x[w.offset[0] + i * w.step[0]]);
+    }
     if (opcode == RAN_OP_REDUCE_LOG_SUM_EXP)
         log_sum_exp(start, x, y, n);
     for (int64_t i = 0; i < n; i++)
@@ -178,7 +179,7 @@ static void reduce_f64(ran_evaluation *e, ran_walk start, int64_t count)
     free(y);
 }
 
-/* ---- Integers -------------------------------------------------------------------------------------------------- */
+/* ---- Integers ------------------------------------------------------------------------------- */
 
 static int64_t greatest(ran_elem elem)
 {
@@ -239,10 +240,10 @@ static void reduce_i64(ran_evaluation *e, ran_walk w, int64_t count)
     for (int64_t i = 0; i < n; i++)
         y[i] = neutral_i64(opcode, elem);
     RAN_FOR_ROWS(&w)
-        for (int64_t i = 0; i < w.length; i++) {
-            int64_t *sum = y + w.offset[1] + i * w.step[1];
-            *sum = step_i64(opcode, is_unsigned, *sum, x[w.offset[0] + i * w.step[0]]);
-        }
+    for (int64_t i = 0; i < w.length; i++) {
+        int64_t *sum = y + w.offset[1] + i * w.step[1];
+        *sum = step_i64(opcode, is_unsigned, *sum, x[w.offset[0] + i * w.step[0]]);
+    }
     for (int64_t i = 0; i < n; i++)
         y[i] = finish_i64(opcode, is_unsigned, y[i], count);
     ran_store_i64(result, y);
@@ -250,9 +251,10 @@ static void reduce_i64(ran_evaluation *e, ran_walk w, int64_t count)
     free(y);
 }
 
-/* ---- Evaluation --------------------------------------------------------------------------------------------------- */
+/* ---- Evaluation ----------------------------------------------------------------------------- */
 
-static ran_status create_result(ran_evaluation *e, int rank, const int64_t *dims, const bool *reduced)
+static ran_status create_result(ran_evaluation *e, int rank, const int64_t *dims,
+                                const bool *reduced)
 {
     int64_t extents[RAN_MAX_RANK];
     int kept = 0;
@@ -276,11 +278,11 @@ static void reduce_bools(ran_evaluation *e, ran_walk w)
     bool is_max = e->op->opcode == RAN_OP_REDUCE_MAX;
     memset(y, !is_max, (size_t)ran_tensor_numel(e->results[0]));
     RAN_FOR_ROWS(&w)
-        for (int64_t i = 0; i < w.length; i++) {
-            uint8_t value = x[w.offset[0] + i * w.step[0]] != 0;
-            uint8_t *sum = y + w.offset[1] + i * w.step[1];
-            *sum = is_max ? *sum | value : *sum & value;
-        }
+    for (int64_t i = 0; i < w.length; i++) {
+        uint8_t value = x[w.offset[0] + i * w.step[0]] != 0;
+        uint8_t *sum = y + w.offset[1] + i * w.step[1];
+        *sum = is_max ? *sum | value : *sum & value;
+    }
 }
 
 static ran_status evaluate_reduce(ran_evaluation *e)
@@ -290,7 +292,8 @@ static ran_status evaluate_reduce(ran_evaluation *e)
     int rank = ran_tensor_rank(e->operands[0]);
     const int64_t *dims = ran_tensor_dims(e->operands[0]);
     int64_t *axes = ran_load_i64(axes_tensor), count = 1;
-    ran_status status = mark_axes(e->op, axes, axes ? ran_tensor_numel(axes_tensor) : 0, rank, reduced);
+    ran_status status =
+        mark_axes(e->op, axes, axes ? ran_tensor_numel(axes_tensor) : 0, rank, reduced);
     free(axes);
     if (status == RAN_OK)
         status = create_result(e, rank, dims, reduced);

@@ -28,7 +28,7 @@ static bool is_mode(const ran_op *op, const char *attr, const char *value)
     return !strcmp(ran_op_string(op, attr), value);
 }
 
-/* ---- Which axes ------------------------------------------------------------------------------------------- */
+/* ---- Which axes ----------------------------------------------------------------------------- */
 
 /* The axes that scales, sizes and roi speak about, in their order; returns how many, -1: wrong. */
 static int listed_axes(const ran_op *op, int rank, int out[RAN_MAX_RANK])
@@ -101,7 +101,7 @@ static ran_status resolve(const ran_op *op, int rank, const int64_t *dims,
     return RAN_OK;
 }
 
-/* ---- Inference ---------------------------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 static ran_status check_attributes(const ran_op *op)
 {
@@ -203,8 +203,8 @@ static ran_status infer_resize(ran_infer *infer)
     ran_status status = check_attributes(infer->op);
     if (status == RAN_OK)
         status = ran_infer_check_elem(infer, 0, "FI");
-    if (status == RAN_OK && is_empty(ran_infer_operand(infer, SCALES)) ==
-                                is_empty(ran_infer_operand(infer, SIZES)))
+    if (status == RAN_OK &&
+        is_empty(ran_infer_operand(infer, SCALES)) == is_empty(ran_infer_operand(infer, SIZES)))
         status = ran_infer_error(infer, "expected either scales or sizes");
     int rank = ran_infer_dims(infer, 0, dims);
     if (status != RAN_OK || rank < 0)
@@ -216,7 +216,7 @@ static ran_status infer_resize(ran_infer *infer)
     return status == RAN_OK ? ran_infer_result(infer, 0, elem, rank, dims) : status;
 }
 
-/* ---- Coordinates and filters ------------------------------------------------------------------------------------ */
+/* ---- Coordinates and filters ---------------------------------------------------------------- */
 
 static double original_position(const ran_op *op, const axis *a, int64_t position)
 {
@@ -327,7 +327,7 @@ static filter filter_of(const ran_op *op, const axis *a)
     double scale = widens ? a->scale : 1;
     int64_t reach = reach_of(op, scale);
     filter f = {.width = 2 * reach};
-    f.weights = RAN_NEW(double, a->out * f.width);
+    f.weights = RAN_NEW(double, a->out *f.width);
     f.positions = RAN_NEW(int64_t, a->out * f.width);
     f.outside = RAN_NEW(bool, a->out);
     for (int64_t i = 0; i < a->out; i++)
@@ -335,7 +335,7 @@ static filter filter_of(const ran_op *op, const axis *a)
     return f;
 }
 
-/* ---- Evaluation ----------------------------------------------------------------------------------------------------- */
+/* ---- Evaluation ----------------------------------------------------------------------------- */
 
 /* Applies one axis' matrix to [outer, in, inner]. */
 static double *apply_axis(const axis *a, const filter *f, int64_t outer, int64_t inner, double *x)
@@ -370,10 +370,15 @@ static void store_resized(ran_tensor *result, const double *y)
         return;
     }
     int64_t n = ran_tensor_numel(result);
-    unsigned digits = ran_elem_bits(ran_tensor_elem(result)) - ran_elem_is_signed_int(ran_tensor_elem(result));
-    double high = ldexp(1, (int)digits), low = ran_elem_is_signed_int(ran_tensor_elem(result)) ? -high : 0;
+    unsigned digits =
+        ran_elem_bits(ran_tensor_elem(result)) - ran_elem_is_signed_int(ran_tensor_elem(result));
+    double high = ldexp(1, (int)digits),
+           low = ran_elem_is_signed_int(ran_tensor_elem(result)) ? -high : 0;
     for (int64_t i = 0; i < n; i++)
-        ran_tensor_set_i64(result, i, (int64_t)(y[i] < low ? low : y[i] > high - 1 ? high - 1 : y[i]));
+        ran_tensor_set_i64(result, i,
+                           (int64_t)(y[i] < low        ? low
+                                     : y[i] > high - 1 ? high - 1
+                                                       : y[i]));
 }
 
 /* Shrinks before it enlarges: nothing between is larger than both the input and the output. */

@@ -115,8 +115,7 @@ void ran_store_i64(ran_tensor *tensor, const int64_t *values)
 {
     int64_t n = ran_tensor_numel(tensor);
     void *data = ran_tensor_mutable_data(tensor);
-    switch (ran_elem_bits(ran_tensor_elem(tensor)) *
-            ran_elem_is_int(ran_tensor_elem(tensor))) {
+    switch (ran_elem_bits(ran_tensor_elem(tensor)) * ran_elem_is_int(ran_tensor_elem(tensor))) {
     case 64:
         STORE(int64_t);
     case 32:

@@ -55,8 +55,8 @@ void ran_walk_next(ran_walk *walk)
     for (int axis = walk->rank - 2; axis >= 0; axis--) {
         bool wraps = ++walk->position[axis] == walk->dims[axis];
         for (int i = 0; i < walk->count; i++)
-            walk->offset[i] += wraps ? -walk->strides[i][axis] * (walk->dims[axis] - 1)
-                                     : walk->strides[i][axis];
+            walk->offset[i] +=
+                wraps ? -walk->strides[i][axis] * (walk->dims[axis] - 1) : walk->strides[i][axis];
         if (!wraps)
             return;
         walk->position[axis] = 0;

@@ -102,8 +102,9 @@ ran_status ran_window_infer(ran_infer *infer, int spatial, int i, const ran_dim 
     *out_dim = slide(infer->context, &a, in);
     if (!ran_dim_is_constant(*out_dim) || ran_dim_value(*out_dim) >= 1)
         return RAN_OK;
-    return ran_infer_error(infer, "spatial axis %d: a window of %lld does not fit into %s padded by "
-                                  "%lld and %lld",
+    return ran_infer_error(infer,
+                           "spatial axis %d: a window of %lld does not fit into %s padded by "
+                           "%lld and %lld",
                            i, (long long)a.extent, ran_dim_text(infer->context, in),
                            (long long)a.pad_begin, (long long)a.pad_end);
 }
@@ -131,9 +132,10 @@ ran_status ran_window_infer_transposed(ran_infer *infer, int spatial, int i, con
 /* What the output's extent asks of the padding when auto_pad or output_shape decide it. */
 static int64_t implied_padding(const ran_op *op, const axis *a, int i, int64_t in, int64_t out)
 {
-    int64_t total = op->opcode == RAN_OP_CONV_TRANSPOSE
-                        ? (in - 1) * a->stride + list_at(op, "output_padding", i, 0) + a->extent - out
-                        : (out - 1) * a->stride + a->extent - in;
+    int64_t total =
+        op->opcode == RAN_OP_CONV_TRANSPOSE
+            ? (in - 1) * a->stride + list_at(op, "output_padding", i, 0) + a->extent - out
+            : (out - 1) * a->stride + a->extent - in;
     return total > 0 ? total : 0;
 }
 
@@ -141,8 +143,7 @@ static void resolve_axis(const ran_op *op, int spatial, int i, int64_t kernel, r
 {
     int at = RAN_MAX_SPATIAL - spatial + i;
     axis a = read_axis(op, spatial, i, kernel);
-    bool shaped = op->opcode == RAN_OP_CONV_TRANSPOSE &&
-                  list_at(op, "output_shape", i, -1) >= 0;
+    bool shaped = op->opcode == RAN_OP_CONV_TRANSPOSE && list_at(op, "output_shape", i, -1) >= 0;
     if (a.same || shaped) {
         int64_t total = implied_padding(op, &a, i, w->in[at], w->out[at]);
         a.pad_begin = a.lower || (shaped && !a.same) ? total - total / 2 : total / 2;

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- Names and ops ----------------------------------------------------------------------------------- */
+/* ---- Names and ops -------------------------------------------------------------------------- */
 
 void ran_net_scope(ran_net *net, const char *format, ...)
 {
@@ -68,12 +68,13 @@ static ran_feature apply(ran_net *net, ran_opcode opcode, const char *type, size
     return finish(net, create(net, opcode, type, count, operands), power);
 }
 
-/* ---- Weights --------------------------------------------------------------------------------------------- */
+/* ---- Weights -------------------------------------------------------------------------------- */
 
 static ran_value *add_constant(ran_net *net, const char *what, ran_tensor *tensor)
 {
     ran_value *value = ran_constant_create(
-        net->module, ran_intern_printf(net->context, "%s.%s", layer_name(net, "layer"), what), tensor);
+        net->module, ran_intern_printf(net->context, "%s.%s", layer_name(net, "layer"), what),
+        tensor);
     ran_tensor_release(tensor);
     return value;
 }
@@ -85,7 +86,8 @@ static ran_value *noise(ran_net *net, const char *what, int rank, const int64_t 
     if (!tensor)
         RAN_BUG(net->context, "out of memory for weights");
     ran_noise recipe = {.seed = net->options.seed * 0x9e3779b97f4a7c15u + ++net->weights,
-                        .mean = mean, .deviation = deviation};
+                        .mean = mean,
+                        .deviation = deviation};
     ran_tensor_fill_noise(tensor, &recipe);
     return add_constant(net, what, tensor);
 }
@@ -110,7 +112,7 @@ static ran_value *integers(ran_net *net, const char *what, const int64_t *values
     return add_constant(net, what, tensor);
 }
 
-/* ---- Sizes ------------------------------------------------------------------------------------------------- */
+/* ---- Sizes ---------------------------------------------------------------------------------- */
 
 int64_t ran_round_channels(double channels)
 {
@@ -131,7 +133,7 @@ int64_t ran_net_repeats(const ran_net *net, int64_t repeats)
     return (int64_t)ceil((double)repeats * net->options.depth);
 }
 
-/* ---- Layers ------------------------------------------------------------------------------------------------ */
+/* ---- Layers --------------------------------------------------------------------------------- */
 
 static void set_square(ran_op *op, const char *name, int64_t value, size_t count)
 {
@@ -202,8 +204,8 @@ ran_feature ran_net_act(ran_net *net, ran_feature x, ran_act act)
         operands[2] = scalar(net, "max", 6);
         net->layers--;
     }
-    ran_feature y = apply(net, rows[act].opcode, rows[act].type, act == RAN_ACT_RELU6 ? 3 : 1, operands,
-                          rows[act].keeps * x.power);
+    ran_feature y = apply(net, rows[act].opcode, rows[act].type, act == RAN_ACT_RELU6 ? 3 : 1,
+                          operands, rows[act].keeps * x.power);
     return (ran_feature){y.value, x.channels, x.height, x.width, y.power};
 }
 
@@ -252,8 +254,8 @@ static ran_feature pool(ran_net *net, ran_feature x, ran_opcode opcode, const ch
     return finish(net, op, x.power);
 }
 
-ran_feature ran_net_max_pool(ran_net *net, ran_feature x, int64_t kernel, int64_t stride, int64_t pad,
-                             bool ceil_mode)
+ran_feature ran_net_max_pool(ran_net *net, ran_feature x, int64_t kernel, int64_t stride,
+                             int64_t pad, bool ceil_mode)
 {
     return pool(net, x, RAN_OP_MAX_POOL, "MaxPool", kernel, stride, pad, ceil_mode);
 }
@@ -311,7 +313,7 @@ ran_feature ran_net_squeeze_excite(ran_net *net, ran_feature x, int64_t squeezed
     return ran_net_multiply(net, x, ran_net_act(net, z, RAN_ACT_SIGMOID));
 }
 
-/* ---- Channels last -------------------------------------------------------------------------------------------- */
+/* ---- Channels last -------------------------------------------------------------------------- */
 
 static ran_feature transpose(ran_net *net, ran_feature x, const int64_t *perm)
 {
@@ -357,7 +359,8 @@ ran_feature ran_net_linear_last(ran_net *net, ran_feature x, int64_t channels)
     ran_value *weight = noise(net, "weight", 2, dims, 0, sqrt(1.0 / (double)x.channels));
     ran_value *bias = vector(net, "bias", channels, 0, 0.02);
     net->layers--;
-    ran_feature y = apply(net, RAN_OP_MATMUL, "MatMul", 2, (ran_value *[]){x.value, weight}, x.power);
+    ran_feature y =
+        apply(net, RAN_OP_MATMUL, "MatMul", 2, (ran_value *[]){x.value, weight}, x.power);
     y = apply(net, RAN_OP_ADD, "Add", 2, (ran_value *[]){y.value, bias}, x.power);
     return (ran_feature){y.value, channels, x.height, x.width, x.power};
 }
@@ -371,7 +374,7 @@ ran_feature ran_net_scale_last(ran_net *net, ran_feature x, double scale)
     return (ran_feature){y.value, x.channels, x.height, x.width, y.power};
 }
 
-/* ---- Ends --------------------------------------------------------------------------------------------------------- */
+/* ---- Ends ----------------------------------------------------------------------------------- */
 
 ran_feature ran_net_classifier(ran_net *net, ran_feature x)
 {

@@ -29,15 +29,16 @@ struct ran_net {
     ran_builder builder;
     ran_zoo_options options; /* complete: no zeros */
     ran_feature input;
-    char scope[64];      /* "stage2.block1", prefix of the layers' names */
-    unsigned layers;     /* for names */
-    uint64_t weights;    /* for seeds */
-    ran_status status;   /* of the first problem */
+    char scope[64];    /* "stage2.block1", prefix of the layers' names */
+    unsigned layers;   /* for names */
+    uint64_t weights;  /* for seeds */
+    ran_status status; /* of the first problem */
 };
 
 RAN_PRINTF(2, 3) void ran_net_scope(ran_net *net, const char *format, ...);
 
-/* Width factors: c * options.width, to multiples of 8 and not below 0.9 of it (MobileNet's rule). */
+/* Width factors: c * options.width, to multiples of 8 and not below 0.9 of it (MobileNet's rule).
+ */
 int64_t ran_net_channels(const ran_net *net, int64_t channels);
 int64_t ran_round_channels(double channels);
 /* repeats * options.depth, rounded up. */
@@ -57,8 +58,8 @@ ran_feature ran_net_conv_bn(ran_net *net, ran_feature x, ran_conv_spec spec, ran
 ran_feature ran_net_linear(ran_net *net, ran_feature x, int64_t channels);
 ran_feature ran_net_add(ran_net *net, ran_feature x, ran_feature y);
 ran_feature ran_net_multiply(ran_net *net, ran_feature x, ran_feature gate);
-ran_feature ran_net_max_pool(ran_net *net, ran_feature x, int64_t kernel, int64_t stride, int64_t pad,
-                             bool ceil_mode);
+ran_feature ran_net_max_pool(ran_net *net, ran_feature x, int64_t kernel, int64_t stride,
+                             int64_t pad, bool ceil_mode);
 ran_feature ran_net_average_pool(ran_net *net, ran_feature x, int64_t kernel, int64_t stride);
 ran_feature ran_net_global_pool(ran_net *net, ran_feature x);
 ran_feature ran_net_flatten(ran_net *net, ran_feature x);

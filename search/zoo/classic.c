@@ -2,7 +2,7 @@
 /* LeNet, perceptrons, VGG, SqueezeNet, DenseNet. */
 #include "search/zoo/families.h"
 
-/* ---- LeNet-5 (LeCun et al., 1998), as it is trained today ------------------------------------------------ */
+/* ---- LeNet-5 (LeCun et al., 1998), as it is trained today ----------------------------------- */
 
 void ran_zoo_lenet(ran_net *net, const void *none)
 {
@@ -30,7 +30,7 @@ void ran_zoo_mlp(ran_net *net, const void *widths)
     ran_net_return(net, ran_net_linear(net, x, net->options.classes));
 }
 
-/* ---- VGG (Simonyan and Zisserman, 2014) ------------------------------------------------------------------------ */
+/* ---- VGG (Simonyan and Zisserman, 2014) ----------------------------------------------------- */
 
 const ran_vgg ran_zoo_vgg16 = {{2, 2, 3, 3, 3}};
 const ran_vgg ran_zoo_vgg19 = {{2, 2, 4, 4, 4}};
@@ -42,8 +42,8 @@ void ran_zoo_vgg(ran_net *net, const void *table)
     ran_feature x = net->input;
     for (int stage = 0; stage < 5; stage++) {
         ran_net_scope(net, "stage%d", stage + 1);
-        ran_conv_spec spec = {.channels = ran_net_channels(net, channels[stage]), .kernel = 3,
-                              .bias = true};
+        ran_conv_spec spec = {
+            .channels = ran_net_channels(net, channels[stage]), .kernel = 3, .bias = true};
         for (int64_t i = 0; i < ran_net_repeats(net, vgg->repeats[stage]); i++)
             x = ran_net_act(net, ran_net_conv(net, x, spec), RAN_ACT_RELU);
         x = ran_net_max_pool(net, x, 2, 2, 0, false);
@@ -55,7 +55,7 @@ void ran_zoo_vgg(ran_net *net, const void *table)
     ran_net_return(net, ran_net_linear(net, x, net->options.classes));
 }
 
-/* ---- SqueezeNet (Iandola et al., 2016) ------------------------------------------------------------------------------ */
+/* ---- SqueezeNet (Iandola et al., 2016) ------------------------------------------------------ */
 
 const ran_squeezenet ran_zoo_squeezenet_1_0 = {
     .stem = 96, .stem_kernel = 7, .pool_before = {[0] = true, [3] = true, [7] = true}};
@@ -82,7 +82,9 @@ void ran_zoo_squeezenet(ran_net *net, const void *table)
     ran_net_scope(net, "stem");
     ran_feature x = ran_net_conv(net, net->input,
                                  (ran_conv_spec){.channels = ran_net_channels(net, t->stem),
-                                                 .kernel = t->stem_kernel, .stride = 2, .pad = -1,
+                                                 .kernel = t->stem_kernel,
+                                                 .stride = 2,
+                                                 .pad = -1,
                                                  .bias = true});
     x = ran_net_act(net, x, RAN_ACT_RELU);
     for (int i = 0; i < 8; i++) {
@@ -97,7 +99,7 @@ void ran_zoo_squeezenet(ran_net *net, const void *table)
     ran_net_return(net, ran_net_flatten(net, ran_net_global_pool(net, x)));
 }
 
-/* ---- DenseNet (Huang et al., 2016) -------------------------------------------------------------------------------------- */
+/* ---- DenseNet (Huang et al., 2016) ---------------------------------------------------------- */
 
 const ran_densenet ran_zoo_densenet_121 = {.stem = 64, .growth = 32, .repeats = {6, 12, 24, 16}};
 
@@ -112,9 +114,10 @@ void ran_zoo_densenet(ran_net *net, const void *table)
     const ran_densenet *t = table;
     int64_t growth = ran_net_channels(net, t->growth);
     ran_net_scope(net, "stem");
-    ran_feature x = ran_net_conv_bn(net, net->input,
-                                    (ran_conv_spec){.channels = ran_net_channels(net, t->stem),
-                                                    .kernel = 7, .stride = 2}, RAN_ACT_RELU);
+    ran_feature x = ran_net_conv_bn(
+        net, net->input,
+        (ran_conv_spec){.channels = ran_net_channels(net, t->stem), .kernel = 7, .stride = 2},
+        RAN_ACT_RELU);
     x = ran_net_max_pool(net, x, 3, 2, 1, false);
     for (int stage = 0; stage < 4; stage++) {
         for (int64_t i = 0; i < ran_net_repeats(net, t->repeats[stage]); i++) {

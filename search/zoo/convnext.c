@@ -33,8 +33,11 @@ void ran_zoo_convnext(ran_net *net, const void *table)
     ran_feature x = net->input;
     for (int stage = 0; stage < 4; stage++) {
         int64_t patch = stage ? 2 : 4;
-        ran_conv_spec down = {.channels = width_of(net, t->widths[stage]), .kernel = patch,
-                              .stride = patch, .pad = -1, .bias = true};
+        ran_conv_spec down = {.channels = width_of(net, t->widths[stage]),
+                              .kernel = patch,
+                              .stride = patch,
+                              .pad = -1,
+                              .bias = true};
         ran_net_scope(net, stage ? "down%d" : "stem", stage + 1);
         x = stage ? ran_net_conv(net, norm_first(net, x), down)
                   : norm_first(net, ran_net_conv(net, x, down));

@@ -7,7 +7,7 @@
 
 enum { RAN_ZOO_STAGES = 8 };
 
-/* ---- classic.c --------------------------------------------------------------------------------------- */
+/* ---- classic.c ------------------------------------------------------------------------------ */
 
 void ran_zoo_lenet(ran_net *net, const void *none);
 
@@ -36,7 +36,7 @@ typedef struct ran_densenet {
 void ran_zoo_densenet(ran_net *net, const void *table);
 extern const ran_densenet ran_zoo_densenet_121;
 
-/* ---- resnet.c ------------------------------------------------------------------------------------------ */
+/* ---- resnet.c ------------------------------------------------------------------------------- */
 
 typedef struct ran_resnet {
     bool bottleneck;
@@ -49,7 +49,7 @@ void ran_zoo_resnet(ran_net *net, const void *table);
 extern const ran_resnet ran_zoo_resnet8, ran_zoo_resnet18, ran_zoo_resnet34, ran_zoo_resnet50,
     ran_zoo_resnet18_cifar, ran_zoo_hrn_5x7x2x;
 
-/* ---- mobile.c -------------------------------------------------------------------------------------------- */
+/* ---- mobile.c ------------------------------------------------------------------------------- */
 
 typedef struct ran_mobile_stage {
     int64_t expand, channels, repeats, stride, kernel;
@@ -71,10 +71,10 @@ extern const ran_mobile ran_zoo_mobilenet_v2, ran_zoo_mobilenet_v2_cifar, ran_zo
 /* Kernels, expansions and channels of ReXNet's 16 blocks follow from its rule. */
 void ran_zoo_rexnet(ran_net *net, const void *none);
 
-/* ---- ran_e.c ------------------------------------------------------------------------------------------------ */
+/* ---- ran_e.c -------------------------------------------------------------------------------- */
 
-/* A network of the RAN-explicit search: which stages (2 to 17) are collapsed to one convolution, and
- * depthwise kernels other than 3. */
+/* A network of the RAN-explicit search: which stages (2 to 17) are collapsed to one convolution,
+ * and depthwise kernels other than 3. */
 typedef struct ran_ran_e {
     unsigned collapsed; /* bit i: stage i */
     struct {
@@ -86,7 +86,7 @@ void ran_zoo_ran_e(ran_net *net, const void *table);
 extern const ran_ran_e ran_zoo_supernet, ran_zoo_subnet_a, ran_zoo_subnet_b, ran_zoo_subnet_c,
     ran_zoo_ground_truth;
 
-/* ---- convnext.c ------------------------------------------------------------------------------------------------ */
+/* ---- convnext.c ----------------------------------------------------------------------------- */
 
 typedef struct ran_convnext {
     int64_t widths[4], repeats[4];

@@ -16,21 +16,39 @@
             {6, 192, 4, 2, 5}, {6, 320, 1, 1, 3},                                                  \
     }
 
-const ran_mobile ran_zoo_mobilenet_v2 = {.stem = 32, .stem_stride = 2, .head = 1280,
-                                         .act = RAN_ACT_RELU6, .stages = MOBILENET_V2_STAGES(2)};
-const ran_mobile ran_zoo_mobilenet_v2_cifar = {.stem = 32, .stem_stride = 1, .head = 1280,
+const ran_mobile ran_zoo_mobilenet_v2 = {.stem = 32,
+                                         .stem_stride = 2,
+                                         .head = 1280,
+                                         .act = RAN_ACT_RELU6,
+                                         .stages = MOBILENET_V2_STAGES(2)};
+const ran_mobile ran_zoo_mobilenet_v2_cifar = {.stem = 32,
+                                               .stem_stride = 1,
+                                               .head = 1280,
                                                .act = RAN_ACT_RELU6,
                                                .stages = MOBILENET_V2_STAGES(1)};
-const ran_mobile ran_zoo_efficientnet_b0 = {.stem = 32, .stem_stride = 2, .head = 1280,
-                                            .act = RAN_ACT_SILU, .squeeze_excite = true,
+const ran_mobile ran_zoo_efficientnet_b0 = {.stem = 32,
+                                            .stem_stride = 2,
+                                            .head = 1280,
+                                            .act = RAN_ACT_SILU,
+                                            .squeeze_excite = true,
                                             .stages = EFFICIENTNET_STAGES};
-const ran_mobile ran_zoo_efficientnet_lite0 = {.stem = 32, .stem_stride = 2, .head = 1280,
-                                               .act = RAN_ACT_RELU6, .fixed_ends = true,
+const ran_mobile ran_zoo_efficientnet_lite0 = {.stem = 32,
+                                               .stem_stride = 2,
+                                               .head = 1280,
+                                               .act = RAN_ACT_RELU6,
+                                               .fixed_ends = true,
                                                .stages = EFFICIENTNET_STAGES};
-const ran_mobile ran_zoo_dwnas = {
-    .stem = 32, .stem_stride = 2, .head = 1280, .act = RAN_ACT_RELU6,
-    .stages = {{1, 16, 1, 1, 3}, {6, 24, 4, 2, 3}, {6, 40, 4, 2, 3}, {6, 80, 4, 2, 3},
-               {6, 96, 4, 1, 3}, {6, 192, 4, 2, 3}, {6, 320, 1, 1, 3}}};
+const ran_mobile ran_zoo_dwnas = {.stem = 32,
+                                  .stem_stride = 2,
+                                  .head = 1280,
+                                  .act = RAN_ACT_RELU6,
+                                  .stages = {{1, 16, 1, 1, 3},
+                                             {6, 24, 4, 2, 3},
+                                             {6, 40, 4, 2, 3},
+                                             {6, 80, 4, 2, 3},
+                                             {6, 96, 4, 1, 3},
+                                             {6, 192, 4, 2, 3},
+                                             {6, 320, 1, 1, 3}}};
 
 static ran_feature bottleneck(ran_net *net, const ran_mobile *t, ran_feature x,
                               const ran_mobile_stage *s, int64_t stride)
@@ -38,8 +56,8 @@ static ran_feature bottleneck(ran_net *net, const ran_mobile *t, ran_feature x,
     ran_feature y = x;
     if (s->expand != 1)
         y = ran_net_conv_bn(net, y, (ran_conv_spec){.channels = s->expand * x.channels}, t->act);
-    y = ran_net_conv_bn(net, y, (ran_conv_spec){.kernel = s->kernel, .stride = stride, .groups = -1},
-                        t->act);
+    y = ran_net_conv_bn(
+        net, y, (ran_conv_spec){.kernel = s->kernel, .stride = stride, .groups = -1}, t->act);
     if (t->squeeze_excite)
         y = ran_net_squeeze_excite(net, y, x.channels / 4 ? x.channels / 4 : 1, t->act, false);
     y = ran_net_conv_bn(net, y, (ran_conv_spec){.channels = ran_net_channels(net, s->channels)},
@@ -54,8 +72,8 @@ void ran_zoo_mobile(ran_net *net, const void *table)
     bool scales_head = !t->fixed_ends && net->options.width > 1;
     ran_net_scope(net, "stem");
     ran_feature x = ran_net_conv_bn(
-        net, net->input,
-        (ran_conv_spec){.channels = stem, .kernel = 3, .stride = t->stem_stride}, t->act);
+        net, net->input, (ran_conv_spec){.channels = stem, .kernel = 3, .stride = t->stem_stride},
+        t->act);
     for (int stage = 0; stage < RAN_ZOO_STAGES && t->stages[stage].repeats; stage++) {
         const ran_mobile_stage *s = &t->stages[stage];
         for (int64_t i = 0; i < ran_net_repeats(net, s->repeats); i++) {
@@ -69,7 +87,7 @@ void ran_zoo_mobile(ran_net *net, const void *table)
     ran_net_return(net, ran_net_classifier(net, x));
 }
 
-/* ---- ReXNet ------------------------------------------------------------------------------------------------ */
+/* ---- ReXNet --------------------------------------------------------------------------------- */
 
 /* Widths below 1 leave the stem and the first block as they are. */
 static int64_t rexnet_channels(double width, int block)

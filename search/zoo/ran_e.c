@@ -11,24 +11,24 @@ enum { FIRST_STAGE = 2, LAST_STAGE = 17, DOUBLE_STAGE = 11 };
 
 const ran_ran_e ran_zoo_supernet = {.collapsed = 0};
 const ran_ran_e ran_zoo_subnet_a = {.collapsed = BIT(5) | BIT(7) | BIT(9) | BIT(12) | BIT(15)};
-const ran_ran_e ran_zoo_subnet_b = {
-    .collapsed = BIT(2) | BIT(3) | BIT(5) | BIT(7) | BIT(9) | BIT(12) | BIT(15)};
-const ran_ran_e ran_zoo_subnet_c = {
-    .collapsed = BIT(2) | BIT(3) | BIT(5) | BIT(7) | BIT(9) | BIT(12) | BIT(15),
-    .kernels = {{6, 5}, {8, 5}, {13, 7}, {16, 5}, {17, 5}}};
-const ran_ran_e ran_zoo_ground_truth = {
-    .collapsed = BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(10) | BIT(11),
-    .kernels = {{6, 5}, {7, 5}, {12, 7}, {16, 5}, {17, 5}}};
+const ran_ran_e ran_zoo_subnet_b = {.collapsed = BIT(2) | BIT(3) | BIT(5) | BIT(7) | BIT(9) |
+                                                 BIT(12) | BIT(15)};
+const ran_ran_e ran_zoo_subnet_c = {.collapsed = BIT(2) | BIT(3) | BIT(5) | BIT(7) | BIT(9) |
+                                                 BIT(12) | BIT(15),
+                                    .kernels = {{6, 5}, {8, 5}, {13, 7}, {16, 5}, {17, 5}}};
+const ran_ran_e ran_zoo_ground_truth = {.collapsed =
+                                            BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(10) | BIT(11),
+                                        .kernels = {{6, 5}, {7, 5}, {12, 7}, {16, 5}, {17, 5}}};
 
 static const struct stage {
     int64_t expand, stride, channels;
     bool residual;
 } stages[LAST_STAGE + 1] = {
-    [2] = {6, 1, 32, false},   [3] = {6, 2, 48, false},   [4] = {6, 2, 64, false},
-    [5] = {6, 1, 80, false},   [6] = {6, 2, 80, false},   [7] = {6, 1, 80, true},
-    [8] = {4, 1, 96, false},   [9] = {4, 1, 96, true},    [10] = {6, 1, 128, false},
-    [11] = {6, 1, 128, true},  [12] = {6, 2, 160, false}, [13] = {4, 1, 176, false},
-    [14] = {4, 1, 176, true},  [15] = {4, 1, 176, true},  [16] = {6, 1, 224, false},
+    [2] = {6, 1, 32, false},  [3] = {6, 2, 48, false},   [4] = {6, 2, 64, false},
+    [5] = {6, 1, 80, false},  [6] = {6, 2, 80, false},   [7] = {6, 1, 80, true},
+    [8] = {4, 1, 96, false},  [9] = {4, 1, 96, true},    [10] = {6, 1, 128, false},
+    [11] = {6, 1, 128, true}, [12] = {6, 2, 160, false}, [13] = {4, 1, 176, false},
+    [14] = {4, 1, 176, true}, [15] = {4, 1, 176, true},  [16] = {6, 1, 224, false},
     [17] = {6, 1, 224, true},
 };
 
@@ -52,7 +52,8 @@ static ran_feature expanded(ran_net *net, ran_feature x, int64_t hidden, int64_t
 static ran_feature collapsed(ran_net *net, ran_feature x, int64_t stride, int64_t channels)
 {
     x = ran_net_act(net, ran_net_batch_norm(net, x), RAN_ACT_HARD_SWISH);
-    return ran_net_conv(net, x, (ran_conv_spec){.channels = channels, .kernel = 3, .stride = stride});
+    return ran_net_conv(net, x,
+                        (ran_conv_spec){.channels = channels, .kernel = 3, .stride = stride});
 }
 
 /* Stage 11 is two blocks in series, through half of the channels, with one residual over both. */
@@ -82,9 +83,9 @@ void ran_zoo_ran_e(ran_net *net, const void *table)
 {
     const ran_ran_e *t = table;
     ran_net_scope(net, "stem");
-    ran_feature x = ran_net_conv(net, net->input,
-                                 (ran_conv_spec){.channels = ran_net_channels(net, 16), .kernel = 3,
-                                                 .stride = 2});
+    ran_feature x = ran_net_conv(
+        net, net->input,
+        (ran_conv_spec){.channels = ran_net_channels(net, 16), .kernel = 3, .stride = 2});
     for (int i = FIRST_STAGE; i <= LAST_STAGE; i++) {
         ran_net_scope(net, "stage%d", i);
         ran_feature y = stage_body(net, t, x, i);

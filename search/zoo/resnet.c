@@ -2,19 +2,32 @@
 /* ResNets (He et al., 2015): basic blocks and bottlenecks, with the stride in the 3x3. */
 #include "search/zoo/families.h"
 
-const ran_resnet ran_zoo_resnet8 = {.small = true, .bias = true, .stem = 16, .stages = 3,
-                                    .repeats = {1, 1, 1}, .channels = {16, 32, 64}};
-const ran_resnet ran_zoo_resnet18 = {.stem = 64, .stages = 4, .repeats = {2, 2, 2, 2},
+const ran_resnet ran_zoo_resnet8 = {.small = true,
+                                    .bias = true,
+                                    .stem = 16,
+                                    .stages = 3,
+                                    .repeats = {1, 1, 1},
+                                    .channels = {16, 32, 64}};
+const ran_resnet ran_zoo_resnet18 = {
+    .stem = 64, .stages = 4, .repeats = {2, 2, 2, 2}, .channels = {64, 128, 256, 512}};
+const ran_resnet ran_zoo_resnet18_cifar = {.small = true,
+                                           .stem = 64,
+                                           .stages = 4,
+                                           .repeats = {2, 2, 2, 2},
+                                           .channels = {64, 128, 256, 512}};
+const ran_resnet ran_zoo_resnet34 = {
+    .stem = 64, .stages = 4, .repeats = {3, 4, 6, 3}, .channels = {64, 128, 256, 512}};
+const ran_resnet ran_zoo_resnet50 = {.bottleneck = true,
+                                     .stem = 64,
+                                     .stages = 4,
+                                     .repeats = {3, 4, 6, 3},
                                      .channels = {64, 128, 256, 512}};
-const ran_resnet ran_zoo_resnet18_cifar = {.small = true, .stem = 64, .stages = 4,
-                                           .repeats = {2, 2, 2, 2}, .channels = {64, 128, 256, 512}};
-const ran_resnet ran_zoo_resnet34 = {.stem = 64, .stages = 4, .repeats = {3, 4, 6, 3},
-                                     .channels = {64, 128, 256, 512}};
-const ran_resnet ran_zoo_resnet50 = {.bottleneck = true, .stem = 64, .stages = 4,
-                                     .repeats = {3, 4, 6, 3}, .channels = {64, 128, 256, 512}};
 /* DeepReShape, section 2.1: m = 16 and the factors 5, 7, 2. */
-const ran_resnet ran_zoo_hrn_5x7x2x = {.small = true, .stem = 16, .stages = 4,
-                                       .repeats = {2, 2, 2, 2}, .channels = {16, 80, 560, 1120}};
+const ran_resnet ran_zoo_hrn_5x7x2x = {.small = true,
+                                       .stem = 16,
+                                       .stages = 4,
+                                       .repeats = {2, 2, 2, 2},
+                                       .channels = {16, 80, 560, 1120}};
 
 static ran_feature branch(ran_net *net, const ran_resnet *t, ran_feature x, int64_t channels,
                           int64_t stride)
@@ -36,7 +49,8 @@ static ran_feature block(ran_net *net, const ran_resnet *t, ran_feature x, int64
     ran_feature y = branch(net, t, x, channels, stride);
     ran_conv_spec shortcut = {.channels = y.channels, .stride = stride, .bias = t->bias};
     if (stride != 1 || x.channels != y.channels)
-        x = t->bias ? ran_net_conv(net, x, shortcut) : ran_net_conv_bn(net, x, shortcut, RAN_ACT_NONE);
+        x = t->bias ? ran_net_conv(net, x, shortcut)
+                    : ran_net_conv_bn(net, x, shortcut, RAN_ACT_NONE);
     return ran_net_act(net, ran_net_add(net, y, x), RAN_ACT_RELU);
 }
 
@@ -44,8 +58,10 @@ void ran_zoo_resnet(ran_net *net, const void *table)
 {
     const ran_resnet *t = table;
     ran_net_scope(net, "stem");
-    ran_conv_spec stem = {.channels = ran_net_channels(net, t->stem), .kernel = t->small ? 3 : 7,
-                          .stride = t->small ? 1 : 2, .bias = t->bias};
+    ran_conv_spec stem = {.channels = ran_net_channels(net, t->stem),
+                          .kernel = t->small ? 3 : 7,
+                          .stride = t->small ? 1 : 2,
+                          .bias = t->bias};
     ran_feature x = ran_net_conv_bn(net, net->input, stem, RAN_ACT_RELU);
     if (!t->small)
         x = ran_net_max_pool(net, x, 3, 2, 1, false);

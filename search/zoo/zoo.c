@@ -43,8 +43,8 @@ static void add_input(ran_net *net, ran_function *function)
 {
     const ran_zoo_options *o = &net->options;
     int64_t dims[] = {o->batch, o->channels, o->height, o->width_pixels};
-    const ran_type *type = ran_type_tensor_i64(net->context, RAN_ELEM_F32,
-                                               o->height == 1 && o->width_pixels == 1 ? 2 : 4, dims);
+    const ran_type *type = ran_type_tensor_i64(
+        net->context, RAN_ELEM_F32, o->height == 1 && o->width_pixels == 1 ? 2 : 4, dims);
     net->input = (ran_feature){
         .value = ran_region_add_argument(ran_function_body(function), "input", type),
         .channels = o->channels,
@@ -69,7 +69,8 @@ ran_status ran_zoo_build(ran_context *context, const ran_zoo_network *network,
         net.status = ran_module_verify(net.module);
     if (net.status != RAN_OK) {
         ran_module_destroy(net.module);
-        return ran_error(context, net.status, "%s can't be built with these options", network->name);
+        return ran_error(context, net.status, "%s can't be built with these options",
+                         network->name);
     }
     *out_module = net.module;
     return RAN_OK;

@@ -7,8 +7,8 @@
 
 typedef enum outcome { PASS, WRONG, UNSUPPORTED, CRASH } outcome;
 
-/* Imports, evaluates and compares all data sets of a directory; prints the first problem. Returns an
- * exit status of the programs (RAN_MISMATCH for a wrong answer). */
+/* Imports, evaluates and compares all data sets of a directory; prints the first problem. Returns
+ * an exit status of the programs (RAN_MISMATCH for a wrong answer). */
 ran_status interpret_case(const char *directory);
 
 #endif

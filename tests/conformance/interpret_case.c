@@ -26,7 +26,7 @@ static bool exists(const char *path)
     return !stat(path, &info);
 }
 
-/* ---- Tensors ----------------------------------------------------------------------------------------- */
+/* ---- Tensors -------------------------------------------------------------------------------- */
 
 /* Older cases store bf16 as the u16 of its bits. */
 static ran_tensor *copy_tensor(const struct ran_rt_tensor *from, const ran_type *type)
@@ -62,7 +62,7 @@ static ran_status read_tensor(const char *directory, const char *kind, size_t in
     return *out_tensor ? RAN_OK : RAN_UNSUPPORTED;
 }
 
-/* ---- Comparison ---------------------------------------------------------------------------------------- */
+/* ---- Comparison ----------------------------------------------------------------------------- */
 
 /* Two units of the last place of the narrow types; 1e-3 otherwise. */
 static double relative_tolerance(ran_elem elem)
@@ -100,7 +100,8 @@ static bool elements_agree(const ran_tensor *a, const ran_tensor *b, int64_t i, 
 {
     ran_elem elem = ran_tensor_elem(b);
     if (elem == RAN_ELEM_STRING)
-        return !strcmp(((char *const *)ran_tensor_data(a))[i], ((char *const *)ran_tensor_data(b))[i]);
+        return !strcmp(((char *const *)ran_tensor_data(a))[i],
+                       ((char *const *)ran_tensor_data(b))[i]);
     if (is_wide_float(elem))
         return floats_agree(a, b, i, maximum);
     if (elem == RAN_ELEM_C64 || elem == RAN_ELEM_C128) {
@@ -152,7 +153,7 @@ static ran_status compare(size_t index, const ran_tensor *a, const ran_tensor *b
     return RAN_OK;
 }
 
-/* ---- Data sets -------------------------------------------------------------------------------------------- */
+/* ---- Data sets ------------------------------------------------------------------------------ */
 
 static ran_status read_data_set(data_case *d, const char *directory)
 {
@@ -161,8 +162,8 @@ static ran_status read_data_set(data_case *d, const char *directory)
     for (size_t i = 0; i < d->input_count && status == RAN_OK; i++)
         status = read_tensor(directory, "input", i, ran_region_argument(body, i), &d->inputs[i]);
     for (size_t i = 0; i < d->output_count && status == RAN_OK; i++)
-        status = read_tensor(directory, "output", i,
-                             ran_op_operand(ran_region_terminator(body), i), &d->expected[i]);
+        status = read_tensor(directory, "output", i, ran_op_operand(ran_region_terminator(body), i),
+                             &d->expected[i]);
     return status;
 }
 

@@ -10,9 +10,9 @@
  * answer, or a valid model refused), or crashes (a signal, a bug report, no end).
  *
  * The pass list names what must pass, one a line; the xfail list names the others with a reason
- * ("NAME: reason"). Whatever differs from the lists fails the run, better or worse; --bless rewrites
- * them, keeping reasons. "NAME: broken case: why" is for cases that contradict themselves: they
- * count as unsupported.
+ * ("NAME: reason"). Whatever differs from the lists fails the run, better or worse; --bless
+ * rewrites them, keeping reasons. "NAME: broken case: why" is for cases that contradict themselves:
+ * they count as unsupported.
  */
 #include "tests/conformance/case.h"
 
@@ -41,7 +41,7 @@ typedef struct options {
     int directory_count;
 } options;
 
-/* ---- Cases ------------------------------------------------------------------------------------------ */
+/* ---- Cases ---------------------------------------------------------------------------------- */
 
 typedef struct results {
     result *list;
@@ -75,7 +75,8 @@ static void add_case(results *r, const char *root, const char *name)
         r->capacity = r->capacity ? 2 * r->capacity : 256;
         r->list = must(realloc(r->list, r->capacity * sizeof *r->list));
     }
-    r->list[r->count++] = (result){.name = must(strdup(name)), .directory = must(strdup(directory))};
+    r->list[r->count++] =
+        (result){.name = must(strdup(name)), .directory = must(strdup(directory))};
 }
 
 static int by_name(const void *a, const void *b)
@@ -99,7 +100,7 @@ static void find_cases(const options *o, results *r)
     qsort(r->list, r->count, sizeof *r->list, by_name);
 }
 
-/* ---- One case in a process -------------------------------------------------------------------------------- */
+/* ---- One case in a process ------------------------------------------------------------------ */
 
 static _Noreturn void run_child(const options *o, const result *r, int out)
 {
@@ -164,10 +165,11 @@ static void run_case(const options *o, result *r)
     waitpid(child, &status, 0);
     r->outcome = outcome_of(status);
     if (WIFSIGNALED(status) && !*r->message)
-        snprintf(r->message, MESSAGE, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        snprintf(r->message, MESSAGE, "signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
 }
 
-/* ---- Lists --------------------------------------------------------------------------------------------------- */
+/* ---- Lists ---------------------------------------------------------------------------------- */
 
 typedef struct line {
     char *name, *reason;
@@ -236,7 +238,7 @@ static void write_lists(const options *o, const results *r)
     free_list(&old);
 }
 
-/* ---- Verdict ---------------------------------------------------------------------------------------------------- */
+/* ---- Verdict -------------------------------------------------------------------------------- */
 
 static int check_lists(const options *o, const results *r)
 {
@@ -292,7 +294,7 @@ static int check(const options *o, const results *r)
     return failures || counts[WRONG] || counts[CRASH] || !r->count;
 }
 
-/* ---- Options ------------------------------------------------------------------------------------------------------- */
+/* ---- Options -------------------------------------------------------------------------------- */
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
@@ -345,8 +347,8 @@ static const struct argp_option option_table[] = {
 
 int main(int argc, char **argv)
 {
-    static const struct argp parser = {option_table, parse_option, "DIR...",
-                                       "Runs ONNX's node cases.", NULL, NULL, NULL};
+    static const struct argp parser = {
+        option_table, parse_option, "DIR...", "Runs ONNX's node cases.", NULL, NULL, NULL};
     options o = {.engine = "interpret"};
     static results r; /* static: held until the end, not leaked */
     argp_parse(&parser, argc, argv, 0, NULL, &o);

@@ -8,6 +8,8 @@ for name in lenet mlp squeezenet mobilenet_v2 mobilenet_v2_cifar resnet8 resnet1
     ran_subnet_b ran_subnet_c ran_ground_truth ran_i_tiny hrn_5x7x2x rexnet_1.0 dwnas_supernet; do
     expect_text out "$name "
 done
+expect 0 ran-design list --json
+expect_text out '"name": "lenet"'
 
 expect 0 ran-design build resnet8 -o a.ran
 expect 0 ran-design build resnet8 -o b.ran

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- Values ------------------------------------------------------------------------------------------- */
+/* ---- Values --------------------------------------------------------------------------------- */
 
 typedef struct value_case {
     const char *constants; /* "@x = tensor<...>[...]" lines */
@@ -59,8 +59,8 @@ static const value_case values[] = {
     {"const @x = tensor<2xf32> [nan, -1]", "%0 = celu @x", "tensor<2xf32> [nan, -0.63212056]"},
     {"const @x = tensor<2xf32> [nan, 1]\nconst @y = tensor<2xf32> [1, nan]", "%0 = max @x, @y",
      "tensor<2xf32> [nan, nan]"},
-    {"const @x = tensor<1x1x1x3xf32> [1, nan, 3]",
-     "%0 = max_pool @x {kernel_shape = [1, 2]}", "tensor<1x1x1x2xf32> [nan, nan]"},
+    {"const @x = tensor<1x1x1x3xf32> [1, nan, 3]", "%0 = max_pool @x {kernel_shape = [1, 2]}",
+     "tensor<1x1x1x2xf32> [nan, nan]"},
     {"const @x = tensor<3xf32> [1, nan, 3]", "%0 = reduce_max @x {keepdims = 0}",
      "tensor<f32> [nan]"},
     {"const @x = tensor<3xf32> [1, nan, 3]", "%0 = arg_min @x {keepdims = 0}", "tensor<i64> [1]"},
@@ -110,7 +110,8 @@ static const value_case values[] = {
      "tensor<1x3xf32> [20, 32, 44]"},
     {"const @x = tensor<2x2xf32> [1, 2, 3, 4]", "%0 = einsum @x {equation = \"ii->i\"}",
      "tensor<2xf32> [1, 4]"},
-    /* Pools: ceil_mode lets a window hang out, but not begin outside; padding counts where asked. */
+    /* Pools: ceil_mode lets a window hang out, but not begin outside; padding counts where asked.
+     */
     {"const @x = tensor<1x1x5xf32> [1, 2, 3, 4, 5]",
      "%0 = average_pool @x {ceil_mode = 1, count_include_pad = 1, kernel_shape = [3], "
      "pads = [1, 1], strides = [2]}",
@@ -133,8 +134,7 @@ static const value_case values[] = {
     {"const @x = tensor<0xf32> []", "%0 = reduce_prod @x {keepdims = 0}", "tensor<f32> [1]"},
     {"const @x = tensor<2xf32> [1000, 1000]", "%0 = reduce_log_sum_exp @x {keepdims = 0}",
      "tensor<f32> [1000.6931]"},
-    {"const @x = tensor<2xi32> [-3, -4]", "%0 = reduce_mean @x {keepdims = 0}",
-     "tensor<i32> [-3]"},
+    {"const @x = tensor<2xi32> [-3, -4]", "%0 = reduce_mean @x {keepdims = 0}", "tensor<i32> [-3]"},
     {"const @x = tensor<2xf32> [3, -4]", "%0 = reduce_sum_square @x {noop_with_empty_axes = 1}",
      "tensor<2xf32> [9, 16]"},
     {"const @x = tensor<2xbool> [true, false]", "%0 = reduce_min @x", "tensor<1xbool> [false]"},
@@ -198,13 +198,16 @@ static void check_element(const ran_tensor *a, const ran_tensor *b, int64_t i)
 {
     ran_elem elem = ran_tensor_elem(b);
     if (elem == RAN_ELEM_STRING)
-        ck_assert_str_eq(((char *const *)ran_tensor_data(a))[i], ((char *const *)ran_tensor_data(b))[i]);
+        ck_assert_str_eq(((char *const *)ran_tensor_data(a))[i],
+                         ((char *const *)ran_tensor_data(b))[i]);
     else if (ran_elem_is_int(elem))
-        ck_assert_msg(ran_tensor_get_i64(a, i) == ran_tensor_get_i64(b, i), "%s: element %lld: %lld",
-                      current->op, (long long)i, (long long)ran_tensor_get_i64(a, i));
+        ck_assert_msg(ran_tensor_get_i64(a, i) == ran_tensor_get_i64(b, i),
+                      "%s: element %lld: %lld", current->op, (long long)i,
+                      (long long)ran_tensor_get_i64(a, i));
     else
         ck_assert_msg(close(ran_tensor_get_f64(a, i), ran_tensor_get_f64(b, i)),
-                      "%s: element %lld: %.9g", current->op, (long long)i, ran_tensor_get_f64(a, i));
+                      "%s: element %lld: %.9g", current->op, (long long)i,
+                      ran_tensor_get_f64(a, i));
 }
 
 static const ran_tensor *find_constant(const ran_module *module, const char *name)
@@ -260,7 +263,7 @@ START_TEST(values_are_as_defined)
 }
 END_TEST
 
-/* ---- Shapes ------------------------------------------------------------------------------------------------- */
+/* ---- Shapes --------------------------------------------------------------------------------- */
 
 typedef struct shape_case {
     const char *arguments, *op, *expected;
@@ -274,8 +277,8 @@ static const shape_case shapes[] = {
     {"%x: tensor<1x3xHxWxf32>, %w: tensor<16x3x3x3xf32>",
      "conv %x, %w {auto_pad = \"SAME_UPPER\", strides = [2, 2]}",
      "tensor<1x16x((H + 1) floordiv 2)x((W + 1) floordiv 2)xf32>"},
-    {"%x: tensor<Nx8x4xf32>, %w: tensor<8x2x3xf32>", "conv_transpose %x, %w {group = 2, strides = [2]}",
-     "tensor<Nx4x9xf32>"},
+    {"%x: tensor<Nx8x4xf32>, %w: tensor<8x2x3xf32>",
+     "conv_transpose %x, %w {group = 2, strides = [2]}", "tensor<Nx4x9xf32>"},
     {"%a: tensor<Nx1x4x5xf32>, %b: tensor<2x5x6xf32>", "matmul %a, %b", "tensor<Nx2x4x6xf32>"},
     {"%a: tensor<Nx5xf32>, %b: tensor<7x5xf32>", "gemm %a, %b {transB = 1}", "tensor<Nx7xf32>"},
     {"%a: tensor<Bx4xDxf32>, %b: tensor<BxDx3xf32>", "einsum %a, %b {equation = \"bij,bjk->bik\"}",
@@ -311,7 +314,7 @@ START_TEST(shapes_keep_their_symbols)
 }
 END_TEST
 
-/* ---- Errors --------------------------------------------------------------------------------------------------- */
+/* ---- Errors --------------------------------------------------------------------------------- */
 
 typedef struct error_case {
     const char *arguments, *op, *message;
@@ -336,7 +339,8 @@ static const error_case errors[] = {
     {"%x: tensor<2x3xf32>", "softmax %x {axis = 2}", "out of range"},
     {"%x: tensor<1x4x3xf32>, %s: tensor<3xf32>, %b: tensor<4xf32>",
      "instance_normalization %x, %s, %b", "scale"},
-    {"%x: tensor<1x2x3xf32>, %w: tensor<1x8x3xf32>, %r: tensor<1x12x3xf32>", "lstm %x, %w, %r", "w"},
+    {"%x: tensor<1x2x3xf32>, %w: tensor<1x8x3xf32>, %r: tensor<1x12x3xf32>", "lstm %x, %w, %r",
+     "w"},
     {"%x: tensor<2xi32>, %y: tensor<2xi32>", "bit_shift %x, %y {direction = \"LEFT\"}",
      "not allowed"},
 };
@@ -346,14 +350,15 @@ static void check_error(const error_case *c)
     char text[2048];
     ran_module *module = NULL;
     ran_context *context = ran_context_create();
-    snprintf(text, sizeof text, "func @main(%s) -> (tensor<*xf32>) {\n  %%0 = %s : tensor<*xf32>\n  return %%0\n}\n",
+    snprintf(text, sizeof text,
+             "func @main(%s) -> (tensor<*xf32>) {\n  %%0 = %s : tensor<*xf32>\n  return %%0\n}\n",
              c->arguments, c->op);
     ran_status status = ran_module_parse(context, text, strlen(text), "case", &module);
     if (status == RAN_OK)
         status = ran_function_infer_types(ran_module_first_function(module));
     ck_assert_msg(status == RAN_INVALID, "%s: status %d", c->op, status);
-    ck_assert_msg(strstr(ran_diagnostic_at(context, 0)->message, c->message) != NULL, "%s: %s", c->op,
-                  ran_diagnostic_at(context, 0)->message);
+    ck_assert_msg(strstr(ran_diagnostic_at(context, 0)->message, c->message) != NULL, "%s: %s",
+                  c->op, ran_diagnostic_at(context, 0)->message);
     if (module)
         ran_module_destroy(module);
     ran_context_destroy(context);

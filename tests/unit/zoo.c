@@ -81,7 +81,8 @@ static void check_size(const size *s)
     /* Two decimals are known of the RAN networks. */
     double slack = s->convolutions ? 0.006 : s->parameters * 1e-4;
     ck_assert_msg(fabs(t.parameters / 1e6 - s->parameters) <= slack,
-                  "%s: %.6f M parameters, expected %.6f", s->name, t.parameters / 1e6, s->parameters);
+                  "%s: %.6f M parameters, expected %.6f", s->name, t.parameters / 1e6,
+                  s->parameters);
     ck_assert_msg(fabs(t.macs / 1e6 - s->macs) <= s->tolerance * s->macs,
                   "%s: %.3f M MACs, expected %.3f", s->name, t.macs / 1e6, s->macs);
     ran_module_destroy(module);
@@ -109,7 +110,8 @@ START_TEST(values_keep_their_size)
         for (int64_t k = 0; k < ran_tensor_numel(x); k++)
             ran_tensor_set_f64(x, k, sin((double)k));
         ck_assert_int_eq(ran_evaluate(ran_module_first_function(module),
-                                      (const ran_tensor *const *)&x, 1, &y, 1), RAN_OK);
+                                      (const ran_tensor *const *)&x, 1, &y, 1),
+                         RAN_OK);
         double sum = 0;
         for (int64_t k = 0; k < ran_tensor_numel(y); k++)
             sum += fabs(ran_tensor_get_f64(y, k));
@@ -127,8 +129,14 @@ START_TEST(options_change_shapes_and_seeds_change_weights)
 {
     ran_module *a, *b;
     ran_context *context = ran_context_create();
-    ran_zoo_options options = {.channels = 3, .height = 64, .width_pixels = 96, .classes = 7,
-                               .width = 0.5, .depth = 2, .batch = 3, .seed = 5};
+    ran_zoo_options options = {.channels = 3,
+                               .height = 64,
+                               .width_pixels = 96,
+                               .classes = 7,
+                               .width = 0.5,
+                               .depth = 2,
+                               .batch = 3,
+                               .seed = 5};
     const ran_zoo_network *network = ran_zoo_find("mobilenet_v2");
     ck_assert_int_eq(ran_zoo_build(context, network, &options, &a), RAN_OK);
     options.seed = 6;
