@@ -13,7 +13,8 @@ static bool is(const ran_op *op, const char *attr, const char *value)
     return !strcmp(ran_op_string(op, attr), value);
 }
 
-/* Where output position i lies in the input. */
+/* Where output position i lies in the input. align_corners takes the length before it is rounded
+ * down, as ONNX's examples do. */
 static double source(const ran_op *op, const ran_resize_axis *a, double i)
 {
     const char *mode = ran_op_string(op, "coordinate_transformation_mode");
@@ -21,7 +22,7 @@ static double source(const ran_op *op, const ran_resize_axis *a, double i)
     if (!strcmp(mode, "asymmetric"))
         return i / a->scale;
     if (!strcmp(mode, "align_corners"))
-        return a->out == 1 ? 0 : i * (in - 1) / (out - 1);
+        return fabs(a->scale * in - 1) < 1e-9 ? 0 : i * (in - 1) / (a->scale * in - 1);
     if (!strcmp(mode, "pytorch_half_pixel") && a->out == 1)
         return 0;
     if (!strcmp(mode, "tf_half_pixel_for_nn"))
