@@ -2,6 +2,8 @@
 /* ran-design: builds and scales networks. */
 #include "tools/common.h"
 
+#include <ran/onnx.h>
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +24,7 @@ enum {
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Output:", 1},
-    {NULL, 'o', "FILE", 0, "Write the network there, as IR (NAME.ran)", 1},
+    {NULL, 'o', "FILE", 0, "Write the network there: .onnx, or .ran for IR (NAME.onnx)", 1},
     {"json", OPTION_JSON, NULL, 0, "list prints JSON", 1},
     {NULL, 0, NULL, 0, "The network:", 2},
     {"input", OPTION_INPUT, "CxHxW", 0, "Shape of one input (the network's own)", 2},
@@ -196,7 +198,7 @@ static ran_status write_network(ran_context *context, const ran_module *module, 
 {
     ran_tool_output output;
     if (!has_suffix(path, ".ran") && strcmp(path, "-"))
-        return ran_error(context, RAN_UNSUPPORTED, "%s: networks are written as .ran only", path);
+        return ran_onnx_export(module, path, NULL);
     ran_status status = ran_tool_open(context, path, &output);
     if (status != RAN_OK)
         return status;
@@ -207,7 +209,7 @@ static ran_status build_network(ran_context *context, const arguments *a)
 {
     ran_module *module;
     char path[256];
-    snprintf(path, sizeof path, "%s.ran", a->name);
+    snprintf(path, sizeof path, "%s.onnx", a->name);
     ran_status status = ran_zoo_build(context, ran_zoo_find(a->name), &a->zoo, &module);
     if (status != RAN_OK)
         return status;

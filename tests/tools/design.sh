@@ -30,3 +30,13 @@ expect 2 ran-design build lenet --width=0
 expect 2 ran-design build lenet --input=3x32
 expect 1 ran-design build vgg19 --input=3x8x8 -o e.ran
 [ ! -e e.ran ] || fail "a network that can't be built left a file"
+
+# As ONNX: what is read back counts and computes as what was built.
+for name in lenet mobilenet_v2_cifar resnet8; do
+    expect 0 ran-design build $name -o $name.onnx
+    expect 0 ran-design build $name -o $name.ran
+    expect 0 ran-run --interpret $name.ran --output-dir=from_ran
+    expect 0 ran-run --interpret $name.onnx --expected=from_ran/output_0.pb
+done
+expect 0 ran-design build lenet
+[ -s lenet.onnx ] || fail "the default name is NAME.onnx"
