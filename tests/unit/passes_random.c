@@ -53,7 +53,9 @@ static void check_level(const char *level, uint64_t first, uint64_t count)
         ck_assert_uint_eq(run(context, module, seed, after), results);
         for (size_t i = 0; i < results; i++) {
             double distance = tensor_distance(before[i], after[i]);
-            if (distance > 1e-4) {
+            /* What -O promises. Usually it is 1e-6, but a LayerNorm over two elements that are nearly
+             * equal multiplies their rounding by up to 1/sqrt(epsilon) = 316. */
+            if (distance > 1e-3) {
                 fprintf(stderr, "result %zu is off by %g at -O%s\n", i, distance, level);
                 give_up(context, original, seed, "the passes change the function");
             }
