@@ -325,7 +325,13 @@ static const ran_type *tensor_type(ran_import *import, const RanOnnx__ValueType_
     }
     for (size_t i = 0; i < proto->shape->n_dim; i++)
         dims[i] = import_dim(import, proto->shape->dim[i]);
-    return ran_type_tensor(import->context, elem, (int)proto->shape->n_dim, dims, RAN_PLAIN);
+    const ran_type *type =
+        ran_type_tensor(import->context, elem, (int)proto->shape->n_dim, dims, RAN_PLAIN);
+    if (ran_type_fits(type))
+        return type;
+    (void)ran_import_error(import, RAN_INVALID, "%s: %s is too large", what,
+                           ran_type_text(import->context, type));
+    return NULL;
 }
 
 const ran_type *ran_onnx_type(ran_import *import, const RanOnnx__ValueType *proto, const char *what)

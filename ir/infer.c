@@ -187,10 +187,18 @@ ran_status ran_infer_call(ran_infer *infer)
             return ran_infer_error(infer, "operand %s is missing", d->operands[i].name);
     if (op->operand_count < d->min_operands)
         return ran_infer_error(infer, "operand %s is missing", d->operands[op->operand_count].name);
+    for (size_t i = 0; i < op->operand_count; i++)
+        if (infer->operands[i] && !ran_type_fits(infer->operands[i]))
+            return ran_infer_error(infer, "operand %zu, %s, is too large", i,
+                                   ran_type_text(infer->context, infer->operands[i]));
     ran_status status = d->hooks->infer(infer);
-    for (size_t i = 0; status == RAN_OK && i < op->result_count; i++)
+    for (size_t i = 0; status == RAN_OK && i < op->result_count; i++) {
         if (!infer->results[i])
             RAN_BUG(infer->context, "%s: inference left result %zu without a type", d->name, i);
+        if (!ran_type_fits(infer->results[i]))
+            status = ran_infer_error(infer, "result %s is too large",
+                                     ran_type_text(infer->context, infer->results[i]));
+    }
     return status;
 }
 

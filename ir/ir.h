@@ -251,6 +251,10 @@ size_t ran_op_scalar_attrs(const ran_op *op, double out_values[4]);
     for (ran_op *op_ = (region_)->first, *op_##_next = op_ ? op_->next : NULL; op_;                 \
          op_ = op_##_next, op_##_next = op_ ? op_->next : NULL)
 
+/* Whether sizes computed from the type's constant dims cannot overflow: their product (0 counting as
+ * 1, so that strides hold too) is at most 2^48 elements, more than any machine has memory for. */
+bool ran_type_fits(const ran_type *type);
+
 ran_arena *ran_module_arena(ran_module *module);
 /* Elements of a tensor type, sizes that are not bound counted as 1; 0 for other types. */
 int64_t ran_type_numel_or_one(const ran_type *type);

@@ -169,6 +169,21 @@ int64_t ran_type_storage_numel(const ran_type *type)
     return product_of(type, true);
 }
 
+bool ran_type_fits(const ran_type *type)
+{
+    const int64_t limit = (int64_t)1 << 48;
+    int64_t product = 1;
+    if (!ran_type_is_tensor(type))
+        return !type->inner || ran_type_fits(type->inner);
+    for (int i = 0; i < type->rank; i++) {
+        int64_t extent = type->dims[i]->kind == RAN_DIM_CONSTANT ? type->dims[i]->value : 1;
+        if (extent > limit || (extent > 0 && product > limit / extent))
+            return false;
+        product *= extent > 0 ? extent : 1;
+    }
+    return true;
+}
+
 int64_t ran_type_storage_bytes(const ran_type *type)
 {
     int64_t count = ran_type_storage_numel(type);

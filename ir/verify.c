@@ -209,11 +209,16 @@ static void check_region(verifier *v, const ran_region *region)
 {
     for (size_t i = 0; i < region->argument_count; i++) {
         const ran_value *a = region->arguments[i];
-        if (a->owner.region == region && a->index == i && a->type)
+        bool typed = a->owner.region == region && a->index == i && a->type;
+        if (typed && ran_type_fits(a->type))
             continue;
         v->failed = true;
-        ran_error(v->context, RAN_INVALID, "function %s: argument %zu of a region has no type",
-                  region->function->name, i);
+        if (typed)
+            ran_error(v->context, RAN_INVALID, "function %s: argument %zu of a region, %s, is too large",
+                      region->function->name, i, ran_type_text(v->context, a->type));
+        else
+            ran_error(v->context, RAN_INVALID, "function %s: argument %zu of a region has no type",
+                      region->function->name, i);
     }
     for (const ran_op *op = region->first; op; op = op->next) {
         check_links(v, region, op);

@@ -213,6 +213,9 @@ static bool apply_constant(const ran_op *op, bool constant_first, const double *
     return true;
 }
 
+/* More are no channels, and two doubles each would be too much memory. */
+enum { MAX_CHANNELS = 1 << 20 };
+
 static int64_t channels_of(const ran_value *value, int axis)
 {
     const ran_dim *dim = ran_type_dim(ran_value_type(value), axis);
@@ -225,7 +228,7 @@ bool ran_affine_match(ran_pass_context *pass, const ran_value *value, ran_value 
     ran_op *op = value ? ran_value_op(value) : NULL;
     int rank = rank_of(value);
     if (!op || axis < 0 || axis >= rank || !ran_value_is_float(value) ||
-        channels_of(value, axis) < 1)
+        channels_of(value, axis) < 1 || channels_of(value, axis) > MAX_CHANNELS)
         return false;
     *out = ran_affine_create(pass, channels_of(value, axis));
     if (op->opcode == RAN_OP_NEG) {
