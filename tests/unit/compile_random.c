@@ -130,6 +130,21 @@ static void check_batch(run_state *s, const struct ran_model_desc *desc, const v
     ran_tensor_release(s->inputs[1]);
 }
 
+/* Targets that this machine runs: their lanes and tiles differ. NULL is the machine itself. */
+static const char *target_of(uint64_t seed)
+{
+#ifdef __x86_64__
+    if (seed % 5 == 1)
+        return "x86-64";
+    if (seed % 5 == 2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return "x86-64-v3";
+    if (seed % 5 == 3)
+        return "x86-64-v2";
+#endif
+    (void)seed;
+    return NULL;
+}
+
 static void check_network(uint64_t seed, int layers, const char *level)
 {
     bool symbolic = seed % 4 == 0;
@@ -137,7 +152,7 @@ static void check_network(uint64_t seed, int layers, const char *level)
     const struct ran_model_desc *desc;
     const void *weights;
     ran_compiled *compiled = NULL;
-    ran_compile_options options = {.weights = RAN_WEIGHTS_FILE};
+    ran_compile_options options = {.weights = RAN_WEIGHTS_FILE, .target = target_of(seed)};
     s.original = random_network_create(s.context, seed, layers, symbolic);
     s.lowered = ran_module_clone(s.original);
     optimize(&s);
