@@ -371,6 +371,145 @@ static inline ran_value *net_normalize(random_network *r)
     return net_keep(r, net_op(r, RAN_OP_LAYER_NORMALIZATION, 3, operands, 1));
 }
 
+/* ---- What comes up less often -------------------------------------------------------------------- */
+
+/* softmax(x . x^T) . x over the last two axes. */
+static inline ran_value *net_attention(random_network *r)
+{
+    int64_t perms[2][4] = {{0, 2, 1}, {0, 1, 3, 2}};
+    ran_value *x = net_pick(r, 3 + (int)net_below(r, 2));
+    if (!x)
+        return NULL;
+    int rank = ran_type_rank(ran_value_type(x));
+    ran_op *turn = net_op(r, RAN_OP_TRANSPOSE, 1, &x, 1);
+    ran_op_set_ints(turn, "perm", perms[rank - 3], (size_t)rank);
+    ran_value *scores = net_binary(r, RAN_OP_MATMUL, x, net_keep(r, turn));
+    scores = scores ? net_binary(r, RAN_OP_MUL, scores, net_scalar(r, 0.2, 0.5)) : NULL;
+    return net_binary(r, RAN_OP_MATMUL, net_unary(r, RAN_OP_SOFTMAX, scores), x);
+}
+
+static inline ran_value *net_where(random_network *r)
+{
+    ran_value *x = net_pick(r, -1), *y = net_pick(r, ran_type_rank(ran_value_type(x)));
+    if (!y || !net_broadcasts(x, y))
+        return NULL;
+    static const ran_opcode kinds[] = {RAN_OP_LESS, RAN_OP_GREATER_OR_EQUAL};
+    ran_op *compare = net_op(r, kinds[net_below(r, 2)], 2, (ran_value *[]){x, y}, 1);
+    if (ran_op_infer_types(compare) != RAN_OK)
+        return NULL;
+    ran_value *operands[] = {ran_op_result(compare, 0), y, net_scalar(r, -1, 1)};
+    return net_keep(r, net_op(r, RAN_OP_WHERE, 3, operands, 1));
+}
+
+static inline ran_value *net_split(random_network *r)
+{
+    ran_value *x = net_pick(r, -1);
+    if (ran_type_rank(ran_value_type(x)) < 2 || net_extent(x, 1) < 2)
+        return NULL;
+    int64_t parts[] = {1, net_extent(x, 1) - 1};
+    ran_op *op = net_op(r, RAN_OP_SPLIT, 2, (ran_value *[]){x, net_ints(r, 2, parts)}, 2);
+    ran_op_set_int(op, "axis", 1);
+    ran_value *first = net_keep(r, op);
+    if (first && r->count < NETWORK_VALUES)
+        r->values[r->count++] = ran_op_result(op, 1);
+    return first;
+}
+
+static inline ran_value *net_resize(random_network *r)
+{
+    static const char *const modes[] = {"nearest", "linear"};
+    static const char *const coordinates[] = {"asymmetric", "half_pixel", "align_corners"};
+    ran_value *x = net_pick(r, 4);
+    if (!x)
+        return NULL;
+    int64_t four = 4;
+    ran_tensor *scales = ran_tensor_create(RAN_ELEM_F32, 1, &four);
+    for (int i = 0; i < 4; i++)
+        ran_tensor_set_f64(scales, i, i < 2 ? 1 : 1 + net_below(r, 3) * 0.5);
+    ran_value *operands[] = {x, NULL, ran_constant_create(r->module, NULL, scales)};
+    ran_tensor_release(scales);
+    ran_op *op = net_op(r, RAN_OP_RESIZE, 3, operands, 1);
+    ran_op_set_string(op, "mode", modes[net_below(r, 2)]);
+    ran_op_set_string(op, "coordinate_transformation_mode", coordinates[net_below(r, 3)]);
+    return net_keep(r, op);
+}
+
+static inline ran_value *net_channel_norm(random_network *r)
+{
+    ran_value *x = net_pick(r, 4);
+    int64_t c = x ? net_extent(x, 1) : -1;
+    if (c < 1)
+        return NULL;
+    bool grouped = net_below(r, 2);
+    ran_value *operands[] = {x, net_constant(r, 1, &c, 0.5, 1.5), net_constant(r, 1, &c, -1, 1)};
+    ran_op *op = net_op(r, grouped ? RAN_OP_GROUP_NORMALIZATION : RAN_OP_INSTANCE_NORMALIZATION, 3,
+                        operands, 1);
+    if (grouped)
+        ran_op_set_int(op, "num_groups", c % 3 == 0 ? 3 : 1);
+    ran_op_set_float(op, "epsilon", 0.1); /* maps of one pixel have no variance */
+    return net_keep(r, op);
+}
+
+static inline ran_value *net_gather(random_network *r)
+{
+    ran_value *x = net_pick(r, -1);
+    int64_t rows = ran_type_rank(ran_value_type(x)) > 1 ? net_extent(x, 1) : -1;
+    if (rows < 1)
+        return NULL;
+    int64_t indices[] = {rows - 1, 0, -1};
+    ran_op *op = net_op(r, RAN_OP_GATHER, 2, (ran_value *[]){x, net_ints(r, 3, indices)}, 1);
+    ran_op_set_int(op, "axis", 1);
+    return net_keep(r, op);
+}
+
+/* A convolution over one axis: the image's rows laid end to end. */
+static inline ran_value *net_conv_1d(random_network *r)
+{
+    int64_t shape[] = {0, 0, -1};
+    ran_value *x = net_pick(r, 4);
+    x = x ? net_binary(r, RAN_OP_RESHAPE, x, net_ints(r, 3, shape)) : NULL;
+    if (!x || net_extent(x, 1) < 1)
+        return NULL;
+    int64_t w[] = {1 + net_below(r, 20), net_extent(x, 1), 1 + net_below(r, 4)};
+    double scale = 1.5 / sqrt((double)(w[1] * w[2]));
+    ran_op *op = net_op(r, RAN_OP_CONV, 2,
+                        (ran_value *[]){x, net_constant(r, 3, w, -scale, scale)}, 1);
+    ran_op_set_ints(op, "pads", (int64_t[]){net_below(r, 3), net_below(r, 3)}, 2);
+    ran_op_set_ints(op, "strides", (int64_t[]){1 + net_below(r, 2)}, 1);
+    return net_keep(r, op);
+}
+
+/* Integers on the way: halves are not near, so that rounding can't tip over. */
+static inline ran_value *net_through_integers(random_network *r)
+{
+    ran_context *context = r->context;
+    ran_value *x = net_unary(r, RAN_OP_SIGMOID, net_pick(r, -1));
+    x = x ? net_binary(r, RAN_OP_LESS, x, net_scalar(r, 0.5, 0.5)) : NULL;
+    if (!x)
+        return NULL;
+    r->count--; /* a bool is no value for other layers */
+    ran_op *whole = net_op(r, RAN_OP_CAST, 1, &x, 1);
+    ran_op_set_type_attr(whole, "to", ran_type_tensor(context, RAN_ELEM_I32, 0, NULL, RAN_PLAIN));
+    if (ran_op_infer_types(whole) != RAN_OK)
+        return NULL;
+    x = ran_op_result(whole, 0);
+    ran_op *twice = net_op(r, RAN_OP_ADD, 2, (ran_value *[]){x, x}, 1);
+    if (ran_op_infer_types(twice) != RAN_OK)
+        return NULL;
+    x = ran_op_result(twice, 0);
+    ran_op *back = net_op(r, RAN_OP_CAST, 1, &x, 1);
+    ran_op_set_type_attr(back, "to", ran_type_tensor(context, RAN_ELEM_F32, 0, NULL, RAN_PLAIN));
+    return net_keep(r, back);
+}
+
+static inline ran_value *net_rare(random_network *r)
+{
+    static ran_value *(*const kinds[])(random_network *) = {
+        net_attention, net_where,  net_split,   net_resize, net_channel_norm,
+        net_gather,    net_conv_1d, net_through_integers};
+    return kinds[net_below(r, sizeof kinds / sizeof *kinds)](r);
+}
+
 /* Kinds of layers, in the proportion in which they come. */
 enum {
     NETWORK_CONV,
@@ -387,6 +526,7 @@ enum {
     NETWORK_NORMALIZE,
     NETWORK_MOVE,
     NETWORK_MOVE_AGAIN,
+    NETWORK_RARE,
     NETWORK_KINDS,
 };
 
@@ -427,6 +567,9 @@ static inline void net_layer(random_network *r)
         break;
     case NETWORK_NORMALIZE:
         net_normalize(r);
+        break;
+    case NETWORK_RARE:
+        net_rare(r);
         break;
     default:
         net_move(r);
