@@ -34,6 +34,9 @@ bool ran_op_is_view(const ran_op *op)
     case RAN_OP_UNSQUEEZE:
     case RAN_OP_IDENTITY:
         return true;
+    case RAN_OP_BIT_CAST:
+        return ran_elem_bits(ran_type_elem(ran_value_type(ran_op_operand(op, 0)))) ==
+               ran_elem_bits(ran_type_elem(ran_value_type(ran_op_result(op, 0))));
     default:
         return false;
     }

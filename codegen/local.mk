@@ -34,6 +34,10 @@ libcodegen_la_SOURCES = \
 	codegen/emit_object.c \
 	codegen/emit_text.c \
 	codegen/epilogue.c \
+	codegen/expand.c \
+	codegen/expand.h \
+	codegen/expand_move.c \
+	codegen/expand_normalize.c \
 	codegen/fuse.c \
 	codegen/generate.h \
 	codegen/index/elements.h \

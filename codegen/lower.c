@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Small rewrites before layout and fusion, so that these see one form only:
+ *   ops without a kernel -> simpler ops (expand.h)
  *   conv(x, w, b)        -> add(conv(x, w), b as [1, C, 1, 1])
  *   gemm(a, b, c) {beta} -> add(gemm(a, b), beta * c)
  *   an output that is an input, a constant, a view of a larger buffer, or a result that is
  *   returned twice -> a kernel that copies it, so that every output has memory of its own.
  */
 #include "codegen/lower.h"
+
+#include "codegen/expand.h"
 
 static ran_value *constant_scalar(ran_module *module, ran_elem elem, double value)
 {
@@ -189,8 +192,12 @@ static ran_status make_kernels(ran_function *function, const ran_target *target,
 ran_status ran_lower(ran_function *function, const ran_target *target,
                      const ran_compile_options *options)
 {
+    ran_status status = ran_expand_ops(function, target);
+    if (status)
+        return status;
     ran_expand_bias(function);
-    ran_status status = ran_assign_layouts(function, target);
+    observe(options, "expand", function);
+    status = ran_assign_layouts(function, target);
     observe(options, "layout", function);
     if (!status)
         status = make_kernels(function, target, options);

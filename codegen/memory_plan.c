@@ -104,12 +104,13 @@ static void add_buffer(ran_memory_plan *plan, const ran_value *root, ran_place p
     set_size(plan->context, b);
 }
 
+/* Also those that an op reads through views. */
 static void add_constants(ran_memory_plan *plan, const ran_op *op)
 {
-    for (size_t i = 0; i < op->operand_count; i++) {
-        const ran_value *value = ran_op_operand(op, i);
-        if (value && ran_value_constant(value) && !ran_op_is_view(op))
-            add_buffer(plan, value, (ran_place){.kind = RAN_PLACE_CONSTANT}, 0);
+    RAN_FOR_OPERANDS(op, i, value) {
+        const ran_value *root = ran_view_root(value);
+        if (ran_value_constant(root) && !ran_op_is_view(op))
+            add_buffer(plan, root, (ran_place){.kind = RAN_PLACE_CONSTANT}, 0);
     }
 }
 

@@ -32,7 +32,7 @@ static const struct argp_option options[] = {
     {"mem-report", OPTION_MEM_REPORT, NULL, 0, "Print the memory plan", 0},
     {"print-before", OPTION_PRINT_BEFORE, "PASSES", 0, "Print the IR before these passes", 0},
     {"print-after", OPTION_PRINT_AFTER, "PASSES", 0,
-     "Print the IR after these passes (of code generation: layout, fuse, select)", 0},
+     "Print the IR after these passes (of code generation: expand, layout, fuse, select)", 0},
     {"print-before-all", OPTION_PRINT_BEFORE_ALL, NULL, 0, "Before every pass", 0},
     {"print-after-all", OPTION_PRINT_AFTER_ALL, NULL, 0, "After every pass", 0},
     {"time-passes", OPTION_TIME_PASSES, NULL, 0, "Print how long each pass took", 0},
@@ -150,7 +150,7 @@ const struct argp ran_compile_argp = {
 /* Steps of code generation, which are no passes: `observe` prints after them. */
 static bool is_step(const char *name, size_t length)
 {
-    static const char *const steps[] = {"layout", "fuse", "select"};
+    static const char *const steps[] = {"expand", "layout", "fuse", "select"};
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
         if (strlen(steps[i]) == length && !strncmp(steps[i], name, length))
             return true;

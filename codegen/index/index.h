@@ -8,6 +8,7 @@
  * | scatter_elements, scatter_nd, max_unpool | with reductions | a copy, then updates in their order, one task |
  * | one_hot, trilu, reverse_sequence | | rows |
  * | cumulate | cumsum, cumprod | lanes along what lies behind the axis |
+ * | values, range | shape, size, range | from the sizes, from the position |
  * | topk | any axis | selection by repeated scans |
  * | grid_sample | two spatial axes, f32 | a point for all channels |
  *
@@ -51,6 +52,7 @@ RAN_INDEX_ROW(cumulate);
 RAN_INDEX_ROW(topk);
 RAN_INDEX_ROW(grid_sample);
 RAN_INDEX_ROW(values);
+RAN_INDEX_ROW(range);
 #undef RAN_INDEX_ROW
 
 #endif

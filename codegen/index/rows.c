@@ -147,3 +147,19 @@ RAN_BODY(values)(const struct values_spec *s, void *const *io, char *scratch, in
         return;
     RAN_UNROLL for (int64_t i = 0; i < s->count; i++) ((int64_t *)io[s->y])[i] = s->value[i];
 }
+
+/* In f64, or modulo 2^64: narrower integers wrap. */
+#define RANGE(name, type, wide)                                                                    \
+    RAN_BODY(range_##name)(const struct range_spec *s, void *const *io, char *scratch,             \
+                           int64_t begin, int64_t end)                                             \
+    {                                                                                              \
+        wide start = (wide)*(const type *)io[s->start], delta = (wide)*(const type *)io[s->delta]; \
+        (void)scratch;                                                                             \
+        for (int64_t i = 0; begin < end && i < s->count; i++)                                      \
+            ((type *)io[s->y])[i] = (type)(start + (wide)i * delta);                               \
+    }
+RANGE(f32, float, double)
+RANGE(f64, double, double)
+RANGE(i16, int16_t, uint64_t)
+RANGE(i32, int32_t, uint64_t)
+RANGE(i64, int64_t, uint64_t)

@@ -49,4 +49,10 @@ struct values_spec {
     int64_t value[VALUES_MAX];
 };
 
+/* y[i] = start + i * delta, the operands as scalars in io. */
+struct range_spec {
+    int64_t start, delta, y; /* io */
+    int64_t count;
+};
+
 #endif

@@ -21,8 +21,10 @@ static const ran_dim *times(ran_emission *e, const ran_dim *a, const ran_dim *b)
 bool ran_one_hot_accepts(const ran_op *anchor, const ran_target *target)
 {
     const ran_value *indices = ran_op_operand(anchor, 0);
+    const ran_type *values = operand_type(anchor, 2);
     (void)target;
-    return ran_index_takes_elem(ran_op_result(anchor, 0)) &&
+    return ran_index_takes_elem(ran_op_result(anchor, 0)) && ran_type_is_static(values) &&
+           ran_type_numel(values) == 2 &&
            (ran_index_is_integer(indices) ||
             ran_type_elem(ran_value_type(indices)) == RAN_ELEM_F32);
 }
@@ -51,8 +53,9 @@ ran_status ran_one_hot_describe(ran_emission *e)
 
 bool ran_trilu_accepts(const ran_op *anchor, const ran_target *target)
 {
+    const ran_value *k = ran_op_operand(anchor, 1);
     (void)target;
-    return ran_index_takes_elem(ran_op_operand(anchor, 0));
+    return ran_index_takes_elem(ran_op_operand(anchor, 0)) && (!k || ran_index_is_wide(k));
 }
 
 ran_status ran_trilu_describe(ran_emission *e)
@@ -144,8 +147,11 @@ ran_status ran_cumulate_describe(ran_emission *e)
 
 bool ran_topk_accepts(const ran_op *anchor, const ran_target *target)
 {
+    const ran_type *x = operand_type(anchor, 0), *y = ran_value_type(ran_op_result(anchor, 0));
+    int axis = ran_axis(ran_op_int(anchor, "axis"), ran_type_rank(x));
     (void)target;
-    return ran_index_is_reduced_elem(ran_type_elem(operand_type(anchor, 0)));
+    return ran_index_is_reduced_elem(ran_type_elem(x)) &&
+           ran_dim_is_at_least(ran_type_dim(x, axis), ran_type_dim(y, axis));
 }
 
 ran_status ran_topk_describe(ran_emission *e)
@@ -204,6 +210,27 @@ ran_status ran_values_describe(ran_emission *e)
         ran_emission_set_dim(e, word + (size_t)i, ran_type_dim(x, first + (int)i));
     if (is_size)
         ran_emission_set_dim(e, word, ran_index_product(e->context, x, 0, rank));
+    return RAN_OK;
+}
+
+/* ---- range -------------------------------------------------------------------------------------------------------- */
+
+bool ran_range_accepts(const ran_op *anchor, const ran_target *target)
+{
+    ran_elem elem = ran_type_elem(operand_type(anchor, 0));
+    (void)target;
+    return ran_index_is_reduced_elem(elem) || elem == RAN_ELEM_I16;
+}
+
+ran_status ran_range_describe(ran_emission *e)
+{
+    const ran_type *y = ran_value_type(ran_op_result(e->anchor, 0));
+    e->body = "index/rows";
+    e->function = ran_index_by_type(e, "range", ran_type_elem(y));
+    RAN_SPEC(e, struct range_spec, start, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
+    RAN_SPEC(e, struct range_spec, delta, ran_emission_io(e, ran_op_operand(e->anchor, 2)));
+    RAN_SPEC(e, struct range_spec, y, ran_emission_io_result(e, 0));
+    RAN_SPEC_DIM(e, struct range_spec, count, ran_type_dim(y, 0));
     return RAN_OK;
 }
 
