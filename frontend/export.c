@@ -7,7 +7,7 @@
 
 #include "config.h"
 
-/* ---- Messages and arrays ------------------------------------------------------------------------- */
+/* ---- Messages and arrays --------------------------------------------------------------------- */
 
 ran_status ran_export_error(ran_export *ex, ran_status status, const char *format, ...)
 {
@@ -22,7 +22,8 @@ ran_status ran_export_error(ran_export *ex, ran_status status, const char *forma
         return ran_error_at(ex->context, status, ex->path, 0, 0, "export: %s", message);
     const char *name = ran_location_name(ran_op_location(ex->op));
     return ran_error_at(ex->context, status, ex->path, 0, 0, "export: op '%s' (%s), opset %d: %s",
-                        name ? name : "", ran_opcode_name(ran_op_opcode(ex->op)), ex->opset, message);
+                        name ? name : "", ran_opcode_name(ran_op_opcode(ex->op)), ex->opset,
+                        message);
 }
 
 void *ran_export_grow(ran_arena *arena, void *array, size_t count, size_t size)
@@ -42,7 +43,7 @@ void *ran_export_grow(ran_arena *arena, void *array, size_t count, size_t size)
         message_;                                                                                  \
     })
 
-/* ---- Names of values ------------------------------------------------------------------------------- */
+/* ---- Names of values ------------------------------------------------------------------------- */
 
 /* value -> name, open-addressed. */
 struct ran_value_names {
@@ -113,7 +114,7 @@ const char *ran_export_name(ran_export *ex, const ran_value *value)
     return name;
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------------- */
+/* ---- Nodes ----------------------------------------------------------------------------------- */
 
 static const char *node_name(ran_export *ex, const char *op_type)
 {
@@ -194,7 +195,7 @@ const char *ran_export_emit(ran_export *ex, const char *op_type, const char *to,
     return to;
 }
 
-/* ---- Constants ----------------------------------------------------------------------------------------- */
+/* ---- Constants ------------------------------------------------------------------------------- */
 
 static void set_strings(ran_export *ex, RanOnnx__Tensor *proto, const ran_tensor *tensor)
 {
@@ -212,8 +213,8 @@ RanOnnx__Tensor *ran_export_tensor(ran_export *ex, const char *name, const ran_t
     RanOnnx__Tensor *proto = NEW(ex, RanOnnx__Tensor, ran_onnx__tensor__init);
     proto->name = (char *)name;
     proto->n_dims = (size_t)ran_tensor_rank(tensor);
-    proto->dims = ran_arena_copy(ex->arena, ran_tensor_dims(tensor),
-                                 proto->n_dims * sizeof(*proto->dims));
+    proto->dims =
+        ran_arena_copy(ex->arena, ran_tensor_dims(tensor), proto->n_dims * sizeof(*proto->dims));
     proto->has_data_type = 1;
     proto->data_type = ran_elem_onnx(ran_tensor_elem(tensor));
     if (ran_tensor_elem(tensor) == RAN_ELEM_STRING) {
@@ -274,7 +275,7 @@ static void export_constants(ran_export *ex)
             (void)add_initializer(ex, ran_export_name(ex, constant), ran_value_constant(constant));
 }
 
-/* ---- Types ----------------------------------------------------------------------------------------------- */
+/* ---- Types ----------------------------------------------------------------------------------- */
 
 static RanOnnx__Shape *export_shape(ran_export *ex, const ran_type *type)
 {
@@ -324,7 +325,7 @@ static RanOnnx__ValueInfo *value_info(ran_export *ex, const char *name, const ra
     return info;
 }
 
-/* ---- Graphs ------------------------------------------------------------------------------------------------ */
+/* ---- Graphs ---------------------------------------------------------------------------------- */
 
 void ran_export_region_ops(ran_export *ex, const ran_region *region)
 {
@@ -439,7 +440,7 @@ static void export_main(ran_export *ex, const ran_function *function)
     ran_scope_close(&done);
 }
 
-/* ---- The model ----------------------------------------------------------------------------------------------- */
+/* ---- The model ------------------------------------------------------------------------------- */
 
 static void export_metadata(ran_export *ex, RanOnnx__Model *model)
 {

@@ -2,10 +2,11 @@
 /*
  * Exporting from inside.
  *
- * Walk: every value gets a name (its own, made unique; the graph's inputs and outputs first). For each
- * op, export_ops.c finds the op type whose newest form the IR's op has; where the target opset has it
- * only in an older form or not at all, a rewriter emits other nodes. Messages live in one arena and
- * point into the module's tensors, so that weights are not copied; protobuf-c packs them to the file.
+ * Walk: every value gets a name (its own, made unique; the graph's inputs and outputs first). For
+ * each op, export_ops.c finds the op type whose newest form the IR's op has; where the target opset
+ * has it only in an older form or not at all, a rewriter emits other nodes. Messages live in one
+ * arena and point into the module's tensors, so that weights are not copied; protobuf-c packs them
+ * to the file.
  */
 #ifndef FRONTEND_EXPORT_H
 #define FRONTEND_EXPORT_H
@@ -20,9 +21,9 @@ typedef struct ran_export {
     const char *path;
     ran_arena *arena;
     int opset;
-    RanOnnx__Graph *main;   /* holds the initialisers */
-    RanOnnx__Graph *graph;  /* where nodes go */
-    ran_onnx_scope names;   /* all that are taken */
+    RanOnnx__Graph *main;  /* holds the initialisers */
+    RanOnnx__Graph *graph; /* where nodes go */
+    ran_onnx_scope names;  /* all that are taken */
     ran_onnx_scope node_names;
     ran_value_names *values;
     size_t counter;
@@ -45,14 +46,16 @@ const char *ran_export_fresh(ran_export *ex, const char *stem);
 RanOnnx__Node *ran_export_node(ran_export *ex, const char *op_type, size_t input_count,
                                const char *const *inputs, size_t output_count,
                                const char *const *outputs);
-RanOnnx__Attribute *ran_export_attr(ran_export *ex, RanOnnx__Node *node, const char *name, int type);
+RanOnnx__Attribute *ran_export_attr(ran_export *ex, RanOnnx__Node *node, const char *name,
+                                    int type);
 void ran_export_int(ran_export *ex, RanOnnx__Node *node, const char *name, int64_t value);
 void ran_export_ints(ran_export *ex, RanOnnx__Node *node, const char *name, size_t count,
                      const int64_t *values);
 void ran_export_float(ran_export *ex, RanOnnx__Node *node, const char *name, double value);
 void ran_export_string(ran_export *ex, RanOnnx__Node *node, const char *name, const char *value);
 
-/* Parts of decompositions: a node with one output, whose name is returned (`to`, or a fresh one). */
+/* Parts of decompositions: a node with one output, whose name is returned (`to`, or a fresh one).
+ */
 const char *ran_export_emit(ran_export *ex, const char *op_type, const char *to, size_t input_count,
                             const char *const *inputs);
 const char *ran_export_scalar(ran_export *ex, ran_elem elem, double value);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Writing a model's file, and PATH.data with the weights when the whole would come near the 2 GiB
- * that protobuf can hold. Both are written beside their targets; the data is renamed first, so that a
- * model that is there has its data.
+ * that protobuf can hold. Both are written beside their targets; the data is renamed first, so that
+ * a model that is there has its data.
  */
 #include "frontend/export.h"
 
@@ -60,7 +60,7 @@ static ran_status close_output(ran_export *ex, output *out, ran_status status)
     return status;
 }
 
-/* ---- Weights beside the model ----------------------------------------------------------------------- */
+/* ---- Weights beside the model ---------------------------------------------------------------- */
 
 static void add_pair(ran_export *ex, RanOnnx__Tensor *tensor, const char *key, const char *value)
 {
@@ -95,8 +95,8 @@ static ran_status write_external(ran_export *ex, RanOnnx__Graph *graph, output *
         return ran_export_error(ex, RAN_INVALID,
                                 "weights of this size need a file beside the model, so the model"
                                 " cannot go to standard output");
-    ran_status status = open_output(
-        ex, ran_intern_printf(ex->context, "%s.data", ex->path), out_data);
+    ran_status status =
+        open_output(ex, ran_intern_printf(ex->context, "%s.data", ex->path), out_data);
     if (status != RAN_OK)
         return status;
     const char *slash = strrchr(out_data->path, '/');

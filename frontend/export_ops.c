@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Ops as ONNX nodes. The IR's ops have the newest signature, so that most go out one to one; what the
- * target opset lacks has a rewriter, or is refused by name.
+ * Ops as ONNX nodes. The IR's ops have the newest signature, so that most go out one to one; what
+ * the target opset lacks has a rewriter, or is refused by name.
  */
 #include "frontend/export.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Op types ----------------------------------------------------------------------------------------- */
+/* ---- Op types -------------------------------------------------------------------------------- */
 
 /* "gather_nd" and "GatherND" */
 static bool same_name(const char *snake, const char *camel)
@@ -35,7 +35,7 @@ static const ran_onnx_row *row_of(ran_opcode opcode)
     return NULL;
 }
 
-/* ---- Attributes ----------------------------------------------------------------------------------------- */
+/* ---- Attributes ------------------------------------------------------------------------------ */
 
 /* Attributes that ops got after opset 17; before, only their default can be expressed. */
 static const struct {
@@ -160,7 +160,7 @@ static void export_attrs(ran_export *ex, RanOnnx__Node *node, const ran_op *op)
     }
 }
 
-/* ---- One to one ---------------------------------------------------------------------------------------------- */
+/* ---- One to one ------------------------------------------------------------------------------ */
 
 static const char **operand_names(ran_export *ex, const ran_op *op, size_t *out_count)
 {
@@ -190,13 +190,12 @@ static RanOnnx__Node *export_as(ran_export *ex, const ran_op *op, const char *op
     size_t inputs, outputs;
     const char **input_names = operand_names(ex, op, &inputs);
     const char **output_names = result_names(ex, op, &outputs);
-    RanOnnx__Node *node =
-        ran_export_node(ex, op_type, inputs, input_names, outputs, output_names);
+    RanOnnx__Node *node = ran_export_node(ex, op_type, inputs, input_names, outputs, output_names);
     export_attrs(ex, node, op);
     return node;
 }
 
-/* ---- Rewriters -------------------------------------------------------------------------------------------------- */
+/* ---- Rewriters ------------------------------------------------------------------------------- */
 
 static const char *operand(ran_export *ex, const ran_op *op, size_t index)
 {
@@ -261,8 +260,8 @@ static void export_gelu_erf(ran_export *ex, const ran_op *op)
         return;
     }
     const char *scale = ran_export_scalar(ex, elem_of(op), 0.70710678118654752440);
-    export_gelu_of(
-        ex, op, unary(ex, "Erf", NULL, binary(ex, "Mul", NULL, operand(ex, op, 0), scale)));
+    export_gelu_of(ex, op,
+                   unary(ex, "Erf", NULL, binary(ex, "Mul", NULL, operand(ex, op, 0), scale)));
 }
 
 static void export_gelu_tanh(ran_export *ex, const ran_op *op)
@@ -295,14 +294,13 @@ static void export_rms_normalization(ran_export *ex, const ran_op *op)
         axes[i - first] = i;
     const char *x = operand(ex, op, 0), *square = binary(ex, "Mul", NULL, x, x);
     const char *mean = ran_export_fresh(ex, "t");
-    const char *inputs[] = {square,
-                            ex->opset >= 18 ? ran_export_int64s(ex, (size_t)(rank - first), axes)
-                                            : ""};
+    const char *inputs[] = {
+        square, ex->opset >= 18 ? ran_export_int64s(ex, (size_t)(rank - first), axes) : ""};
     RanOnnx__Node *node = ran_export_node(ex, "ReduceMean", 2, inputs, 1, &mean);
     if (ex->opset < 18)
         ran_export_ints(ex, node, "axes", (size_t)(rank - first), axes);
-    const char *sum = binary(ex, "Add", NULL, mean,
-                             ran_export_scalar(ex, elem, ran_op_float(op, "epsilon")));
+    const char *sum =
+        binary(ex, "Add", NULL, mean, ran_export_scalar(ex, elem, ran_op_float(op, "epsilon")));
     const char *normal = binary(ex, "Div", NULL, x, unary(ex, "Sqrt", NULL, sum));
     binary(ex, "Mul", result(ex, op), normal, operand(ex, op, 1));
 }
@@ -337,7 +335,7 @@ static void export_group_normalization(ran_export *ex, const ran_op *op)
            parameters[1]);
 }
 
-/* ---- Older signatures --------------------------------------------------------------------------------------------- */
+/* ---- Older signatures ------------------------------------------------------------------------ */
 
 /* The known elements of operand `index` as an attribute of the node in its place. */
 static void operand_to_attr(ran_export *ex, const ran_op *op, size_t index, const char *op_type,
@@ -346,8 +344,8 @@ static void operand_to_attr(ran_export *ex, const ran_op *op, size_t index, cons
     int64_t values[RAN_MAX_RANK];
     size_t inputs, outputs;
     const char **names = operand_names(ex, op, &inputs);
-    int64_t count = ran_op_operand(op, index) ? ran_op_known_ints(op, index, values, RAN_MAX_RANK)
-                                              : 0;
+    int64_t count =
+        ran_op_operand(op, index) ? ran_op_known_ints(op, index, values, RAN_MAX_RANK) : 0;
     if (count < 0) {
         (void)ran_export_error(ex, RAN_UNSUPPORTED, "its %s must be constant", attribute);
         return;
@@ -438,7 +436,7 @@ static void export_dft(ran_export *ex, const ran_op *op)
     ran_export_int(ex, node, "axis", axis < 0 ? axis + rank : axis);
 }
 
-/* ---- Structure ------------------------------------------------------------------------------------------------------ */
+/* ---- Structure ------------------------------------------------------------------------------- */
 
 /* ONNX convolves floats only; f64 holds every sum of products of 8- and 16-bit integers. */
 static void export_conv(ran_export *ex, const ran_op *op)
@@ -489,8 +487,7 @@ static void export_kernel(ran_export *ex, const ran_op *op)
 
 static void export_call(ran_export *ex, const ran_op *op)
 {
-    const ran_function *callee =
-        ran_module_find_function(ex->module, ran_op_string(op, "callee"));
+    const ran_function *callee = ran_module_find_function(ex->module, ran_op_string(op, "callee"));
     size_t count;
     const char **arguments = operand_names(ex, op, &count);
     if (callee)

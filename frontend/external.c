@@ -244,10 +244,9 @@ ran_status ran_external_tensor(ran_import *import, const RanOnnx__Tensor *proto,
     if (!problem)
         problem = check_place(&where, file, bytes);
     if (problem)
-        return ran_import_error(import, RAN_INVALID, "%s: external data '%s', offset %llu: %s", what,
-                                where.location ? where.location : "",
+        return ran_import_error(import, RAN_INVALID, "%s: external data '%s', offset %llu: %s",
+                                what, where.location ? where.location : "",
                                 (unsigned long long)where.offset, problem);
     *out_tensor = wrap(file, where.offset, elem, rank, dims, bytes);
-    return *out_tensor ? RAN_OK
-                       : ran_import_error(import, RAN_INVALID, "%s: out of memory", what);
+    return *out_tensor ? RAN_OK : ran_import_error(import, RAN_INVALID, "%s: out of memory", what);
 }

@@ -2,16 +2,16 @@
 /*
  * The nodes of a graph, in order.
  *
- * ONNX asks for topological order and not every producer of files keeps it. Nodes are visited in the
- * order of the file; one that needs a later node's result visits that first, with an explicit stack.
- * What a node's subgraphs capture counts as its input.
+ * ONNX asks for topological order and not every producer of files keeps it. Nodes are visited in
+ * the order of the file; one that needs a later node's result visits that first, with an explicit
+ * stack. What a node's subgraphs capture counts as its input.
  */
 #include "frontend/onnx.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- One node -------------------------------------------------------------------------------------- */
+/* ---- One node -------------------------------------------------------------------------------- */
 
 static int64_t version_at(const char *since, int64_t opset)
 {
@@ -89,8 +89,7 @@ static bool collect_inputs(ran_onnx_node *node)
 static bool find_mapper(ran_onnx_node *node, const RanOnnx__Function **out_function)
 {
     const char *domain = domain_of(node->proto), *op_type = node->proto->op_type;
-    *out_function =
-        ran_onnx_function_find(node->import, domain, op_type, node->proto->overload);
+    *out_function = ran_onnx_function_find(node->import, domain, op_type, node->proto->overload);
     if (*out_function)
         return true;
     if (*domain) {
@@ -131,7 +130,8 @@ static void bind_outputs(ran_onnx_node *node, const char *prefix)
                 (void)ran_onnx_node_error(node, RAN_INVALID, "its output '%s' is defined already",
                                           name);
         } else if (value && ran_value_op(value) && !ran_value_name(value)) {
-            ran_value_set_name(value, ran_intern_printf(node->import->context, "%s%s", prefix, name));
+            ran_value_set_name(value,
+                               ran_intern_printf(node->import->context, "%s%s", prefix, name));
         }
     }
 }
@@ -179,7 +179,7 @@ static void import_node(ran_import *import, ran_onnx_scope *scope, ran_builder *
     builder->location = outer;
 }
 
-/* ---- Order ------------------------------------------------------------------------------------------- */
+/* ---- Order ----------------------------------------------------------------------------------- */
 
 enum { WAITING, ACTIVE, DONE };
 
@@ -311,8 +311,8 @@ ran_status ran_onnx_import_nodes(ran_import *import, ran_onnx_scope *scope, ran_
     if (reported)
         return RAN_UNSUPPORTED;
     if (import->node_count > RAN_ONNX_MAX_NODES)
-        return ran_import_error(import, RAN_UNSUPPORTED, "more than %d nodes, with functions inlined",
-                                RAN_ONNX_MAX_NODES);
+        return ran_import_error(import, RAN_UNSUPPORTED,
+                                "more than %d nodes, with functions inlined", RAN_ONNX_MAX_NODES);
     order o = {.import = import, .nodes = nodes, .producers = ran_scope_open(NULL)};
     o.state = calloc(count + 1, 1);
     if (!o.state)
@@ -330,7 +330,7 @@ ran_status ran_onnx_import_nodes(ran_import *import, ran_onnx_scope *scope, ran_
     return import->status;
 }
 
-/* ---- Subgraphs ------------------------------------------------------------------------------------------ */
+/* ---- Subgraphs ------------------------------------------------------------------------------- */
 
 static void bind_argument(ran_onnx_node *node, ran_onnx_scope *scope, ran_region *region,
                           const RanOnnx__ValueInfo *info, const ran_type *type)

@@ -18,7 +18,7 @@ ran_status ran_import_error(ran_import *import, ran_status status, const char *f
     return ran_error_at(import->context, status, import->path, 0, 0, "%s", message);
 }
 
-/* ---- Initialisers --------------------------------------------------------------------------------- */
+/* ---- Initialisers ---------------------------------------------------------------------------- */
 
 static void bind_initializer(ran_import *import, ran_onnx_scope *scope, const char *name,
                              ran_tensor *tensor)
@@ -57,7 +57,7 @@ void ran_onnx_import_initializers(ran_import *import, ran_onnx_scope *scope, Ran
     }
 }
 
-/* ---- Inputs --------------------------------------------------------------------------------------------- */
+/* ---- Inputs ---------------------------------------------------------------------------------- */
 
 static const ran_shape_binding *find_shape(const ran_import *import, const char *input)
 {
@@ -76,8 +76,8 @@ static const ran_type *bind_shape(ran_import *import, const ran_type *type, cons
     const ran_dim *dims[RAN_MAX_RANK];
     int rank = ran_type_rank(type);
     if (rank >= 0 && rank != shape->rank) {
-        (void)ran_import_error(import, RAN_USAGE, "input '%s' has rank %d, the given shape %d", name,
-                               rank, shape->rank);
+        (void)ran_import_error(import, RAN_USAGE, "input '%s' has rank %d, the given shape %d",
+                               name, rank, shape->rank);
         return type;
     }
     for (int i = 0; i < shape->rank; i++) {
@@ -169,9 +169,8 @@ static ran_import_options *complete_options(ran_import *import, const ran_import
 {
     const RanOnnx__Graph *graph = import->model->graph;
     ran_import_options *all = RAN_ARENA_NEW(import->arena, ran_import_options);
-    ran_dim_binding *dims = RAN_ARENA_ARRAY(import->arena, ran_dim_binding,
-                                            options->dim_count +
-                                                options->shape_count * RAN_MAX_RANK);
+    ran_dim_binding *dims = RAN_ARENA_ARRAY(
+        import->arena, ran_dim_binding, options->dim_count + options->shape_count * RAN_MAX_RANK);
     *all = *options;
     all->dims = dims;
     for (size_t i = 0; i < options->dim_count; i++)
@@ -186,7 +185,7 @@ static ran_import_options *complete_options(ran_import *import, const ran_import
     return all;
 }
 
-/* ---- Outputs --------------------------------------------------------------------------------------------- */
+/* ---- Outputs --------------------------------------------------------------------------------- */
 
 bool ran_onnx_import_outputs(ran_import *import, ran_onnx_scope *scope, const RanOnnx__Graph *graph,
                              ran_builder *builder, ran_opcode terminator)
@@ -209,7 +208,7 @@ bool ran_onnx_import_outputs(ran_import *import, ran_onnx_scope *scope, const Ra
     return true;
 }
 
-/* ---- The model --------------------------------------------------------------------------------------------- */
+/* ---- The model ------------------------------------------------------------------------------- */
 
 static void import_metadata(ran_import *import)
 {
@@ -310,8 +309,8 @@ static ran_status import_decoded(ran_import *import, const ran_import_options *o
     return status;
 }
 
-ran_status ran_onnx_import(ran_context *context, const char *path, const ran_import_options *options,
-                           ran_module **out_module)
+ran_status ran_onnx_import(ran_context *context, const char *path,
+                           const ran_import_options *options, ran_module **out_module)
 {
     ran_import import = {.context = context, .path = path};
     *out_module = NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Functions that a model defines for itself. A call is replaced by the function's nodes, whose names
- * get the call's in front; attributes that refer to the function's are resolved as nodes are read.
+ * Functions that a model defines for itself. A call is replaced by the function's nodes, whose
+ * names get the call's in front; attributes that refer to the function's are resolved as nodes are
+ * read.
  */
 #include "frontend/onnx.h"
 
@@ -33,8 +34,8 @@ const RanOnnx__Function *ran_onnx_function_find(const ran_import *import, const 
 {
     if (!import->model->n_functions)
         return NULL;
-    const ran_onnx_binding *binding = ran_scope_find_here(
-        &import->functions, key_of(import->context, domain, name, overload));
+    const ran_onnx_binding *binding =
+        ran_scope_find_here(&import->functions, key_of(import->context, domain, name, overload));
     return binding ? import->model->functions[binding->node] : NULL;
 }
 
@@ -66,8 +67,7 @@ static bool bind_inputs(ran_onnx_node *node, const RanOnnx__Function *function,
         ran_value *value = ran_onnx_input(node, i);
         const char *name = function->input[i];
         if (value ? !ran_scope_bind(scope, name, value) : !ran_scope_bind_absent(scope, name)) {
-            (void)ran_onnx_node_error(node, RAN_INVALID, "the function has two inputs '%s'",
-                                      name);
+            (void)ran_onnx_node_error(node, RAN_INVALID, "the function has two inputs '%s'", name);
             return false;
         }
     }
@@ -108,8 +108,8 @@ ran_status ran_onnx_inline(ran_onnx_node *node, const RanOnnx__Function *functio
     ran_status status = RAN_INVALID;
     if (bind_inputs(node, function, &scope)) {
         const char *prefix = ran_intern_printf(import->context, "%s/", node->name);
-        (void)ran_onnx_import_nodes(import, &scope, node->builder, function->node,
-                                    function->n_node, prefix);
+        (void)ran_onnx_import_nodes(import, &scope, node->builder, function->node, function->n_node,
+                                    prefix);
         bool complete = import->node_count <= RAN_ONNX_MAX_NODES;
         status = complete ? bind_results(node, function, &scope) : RAN_UNSUPPORTED;
     }

@@ -28,7 +28,7 @@ const ran_onnx_row *ran_onnx_row_find(const char *op_type)
     return bsearch(op_type, rows, sizeof(rows) / sizeof(*rows), sizeof(*rows), compare_row);
 }
 
-/* ---- Messages ---------------------------------------------------------------------------------- */
+/* ---- Messages -------------------------------------------------------------------------------- */
 
 static const char *operand_types(ran_onnx_node *node)
 {
@@ -56,7 +56,7 @@ ran_status ran_onnx_node_error(ran_onnx_node *node, ran_status status, const cha
                             *types ? "; operands: " : "", types);
 }
 
-/* ---- Attributes ----------------------------------------------------------------------------------- */
+/* ---- Attributes ------------------------------------------------------------------------------ */
 
 static ran_onnx_attr *find_attr(ran_onnx_node *node, const char *name)
 {
@@ -98,10 +98,10 @@ static const RanOnnx__Attribute *attr_of_type(ran_onnx_node *node, const char *n
     attr->used = true;
     /* A list without elements has no field to recognise it by. */
     int actual = attr_type(attr->proto);
-    bool empty_list = actual == RAN_ONNX__ATTRIBUTE__TYPE__UNDEFINED &&
-                      (type == RAN_ONNX__ATTRIBUTE__TYPE__INTS ||
-                       type == RAN_ONNX__ATTRIBUTE__TYPE__FLOATS ||
-                       type == RAN_ONNX__ATTRIBUTE__TYPE__STRINGS);
+    bool empty_list =
+        actual == RAN_ONNX__ATTRIBUTE__TYPE__UNDEFINED &&
+        (type == RAN_ONNX__ATTRIBUTE__TYPE__INTS || type == RAN_ONNX__ATTRIBUTE__TYPE__FLOATS ||
+         type == RAN_ONNX__ATTRIBUTE__TYPE__STRINGS);
     if (actual == type || empty_list)
         return attr->proto;
     (void)ran_onnx_node_error(node, RAN_INVALID, "attribute '%s' has the wrong type", name);
@@ -160,7 +160,7 @@ const int64_t *ran_onnx_ints(ran_onnx_node *node, const char *name, size_t *out_
     return proto->n_ints ? proto->ints : none;
 }
 
-/* ---- Operands ----------------------------------------------------------------------------------------- */
+/* ---- Operands -------------------------------------------------------------------------------- */
 
 ran_value *ran_onnx_input(const ran_onnx_node *node, size_t index)
 {
@@ -210,7 +210,7 @@ ran_value *ran_onnx_const_scalar(ran_onnx_node *node, ran_elem elem, double valu
     return add_constant(node, tensor);
 }
 
-/* ---- The generic rule -------------------------------------------------------------------------------------- */
+/* ---- The generic rule ------------------------------------------------------------------------ */
 
 static void set_floats(ran_op *op, const char *name, const RanOnnx__Attribute *proto)
 {
@@ -249,8 +249,8 @@ static void set_type(ran_onnx_node *node, ran_op *op, const char *name, int64_t 
 static void set_tensor(ran_onnx_node *node, ran_op *op, const char *name, RanOnnx__Tensor *proto)
 {
     ran_tensor *tensor;
-    const char *what = ran_intern_printf(node->import->context, "attribute '%s' of node '%s'", name,
-                                         node->name);
+    const char *what =
+        ran_intern_printf(node->import->context, "attribute '%s' of node '%s'", name, node->name);
     if (!proto || ran_onnx_tensor(node->import, proto, what, false, &tensor) != RAN_OK) {
         node->failed = true;
         return;
@@ -384,8 +384,8 @@ static void report_inference(ran_onnx_node *node, size_t first, ran_status statu
     for (size_t i = first; i < ran_diagnostic_count(context); i++) {
         const ran_diagnostic *diagnostic = ran_diagnostic_at(context, i);
         if (diagnostic->severity == RAN_ERROR)
-            text = ran_intern_printf(context, "%s%s%s", text, *text ? "; " : "",
-                                     diagnostic->message);
+            text =
+                ran_intern_printf(context, "%s%s%s", text, *text ? "; " : "", diagnostic->message);
     }
     ran_diagnostics_truncate(context, first);
     (void)ran_onnx_node_error(node, status, "%s", text);
@@ -425,7 +425,7 @@ ran_status ran_onnx_map_generic(ran_onnx_node *node)
     return ran_onnx_map(node, node->row->opcode, node->input_count, node->inputs);
 }
 
-/* ---- Ops of decompositions ---------------------------------------------------------------------------------- */
+/* ---- Ops of decompositions ------------------------------------------------------------------- */
 
 ran_value *ran_onnx_build_n(ran_onnx_node *node, ran_opcode opcode, size_t count,
                             ran_value *const *operands)
@@ -454,8 +454,7 @@ ran_value *ran_onnx_cast(ran_onnx_node *node, ran_value *x, ran_elem to)
     if (ran_type_is_tensor(type) && ran_type_elem(type) == to)
         return x;
     ran_op *op = ran_op_create(node->builder, RAN_OP_CAST, 1, &x, 1);
-    ran_op_set_type_attr(op, "to",
-                         ran_type_tensor(node->import->context, to, 0, NULL, RAN_PLAIN));
+    ran_op_set_type_attr(op, "to", ran_type_tensor(node->import->context, to, 0, NULL, RAN_PLAIN));
     return ran_onnx_infer(node, op) == RAN_OK ? ran_op_result(op, 0) : NULL;
 }
 

@@ -3,9 +3,9 @@
  * ONNX from inside.
  *
  * Walk: ran_onnx_import maps the file, checks its wire format without allocating (wire.c: nesting,
- * sizes), decodes it with protobuf-c, moves the weights' bytes into constants (tensor.c), orders the
- * nodes and maps one after the other. For `Clip(x) {min: 0}` of opset 7, ops.def says that the row
- * Clip has versions 1 6 11 12 13 and the mapper `clip`; since = 6, so that the mapper turns the
+ * sizes), decodes it with protobuf-c, moves the weights' bytes into constants (tensor.c), orders
+ * the nodes and maps one after the other. For `Clip(x) {min: 0}` of opset 7, ops.def says that the
+ * row Clip has versions 1 6 11 12 13 and the mapper `clip`; since = 6, so that the mapper turns the
  * attributes into constant operands and hands over to the generic rule, which creates the op,
  * converts the attributes left by op.def's kinds, infers the types and binds the results' names.
  *
@@ -23,8 +23,8 @@
 enum {
     RAN_ONNX_OPSET_MIN = 7,
     RAN_ONNX_OPSET_MAX = 28,
-    RAN_ONNX_MAX_NESTING = 32,      /* subgraphs and function calls */
-    RAN_ONNX_MAX_NODES = 1 << 20,   /* with functions inlined */
+    RAN_ONNX_MAX_NESTING = 32,    /* subgraphs and function calls */
+    RAN_ONNX_MAX_NODES = 1 << 20, /* with functions inlined */
 };
 
 /* ---- Reading (wire.c) ------------------------------------------------------------------------ */
@@ -35,7 +35,7 @@ ran_status ran_onnx_read_model(ran_context *context, const char *path, size_t *o
 ran_status ran_onnx_decode_model(ran_context *context, const char *name, const void *data,
                                  size_t size, RAN_GIVE RanOnnx__Model **out_model);
 
-/* ---- External data (external.c) ---------------------------------------------------------------- */
+/* ---- External data (external.c) -------------------------------------------------------------- */
 
 typedef struct ran_external ran_external;
 typedef struct ran_external_file ran_external_file;
@@ -47,7 +47,7 @@ void ran_external_destroy(RAN_TAKE ran_external *external);
 typedef struct ran_onnx_scope ran_onnx_scope;
 typedef struct ran_onnx_row ran_onnx_row;
 
-/* ---- Scopes (scope.c) --------------------------------------------------------------------------------- */
+/* ---- Scopes (scope.c) ------------------------------------------------------------------------ */
 
 /* An attribute of a node, with references to a function's attributes resolved. */
 typedef struct ran_onnx_attr {
@@ -61,7 +61,7 @@ typedef struct ran_onnx_binding {
     ran_value *value; /* NULL: the op that should define it failed */
     size_t node;      /* index of the node that defines it, where nodes are put in order */
     bool defined;
-    bool absent;      /* an optional input of a function that the call leaves out */
+    bool absent; /* an optional input of a function that the call leaves out */
 } ran_onnx_binding;
 
 /* The names of one graph or function body. */
@@ -89,7 +89,7 @@ const ran_onnx_binding *ran_scope_find_here(const ran_onnx_scope *scope, const c
 /* The opset of a domain ("" is ONNX's own); 0 when the model does not import it. */
 int64_t ran_scope_opset(const ran_onnx_scope *scope, const char *domain);
 
-/* ---- Importing ------------------------------------------------------------------------------------ */
+/* ---- Importing ------------------------------------------------------------------------------- */
 
 typedef struct ran_import {
     ran_context *context;
@@ -101,7 +101,7 @@ typedef struct ran_import {
     RanOnnx__Model *model;
     size_t file_bytes;
     ran_onnx_scope functions; /* "domain/name/overload" -> index in model->functions */
-    ran_status status; /* the worst so far; RAN_INVALID outweighs RAN_UNSUPPORTED */
+    ran_status status;        /* the worst so far; RAN_INVALID outweighs RAN_UNSUPPORTED */
     size_t nesting;
     size_t node_count;
 } ran_import;
@@ -124,7 +124,7 @@ ran_status ran_onnx_sparse_tensor(ran_import *import, RanOnnx__SparseTensor *pro
 const ran_type *ran_onnx_type(ran_import *import, const RanOnnx__ValueType *proto,
                               const char *what);
 
-/* ---- Nodes and mappers (node.c, ops/) ------------------------------------------------------------------- */
+/* ---- Nodes and mappers (node.c, ops/) -------------------------------------------------------- */
 
 typedef struct ran_onnx_node {
     ran_import *import;
@@ -132,9 +132,9 @@ typedef struct ran_onnx_node {
     ran_builder *builder;
     const RanOnnx__Node *proto;
     const ran_onnx_row *row;
-    const char *name; /* never empty */
-    int64_t opset;    /* of the op's domain */
-    int64_t since;    /* the version of the op that this opset has */
+    const char *name;                 /* never empty */
+    int64_t opset;                    /* of the op's domain */
+    int64_t since;                    /* the version of the op that this opset has */
     size_t input_count, output_count; /* without absent ones at the end */
     ran_value **inputs;               /* NULL: absent */
     ran_value **outputs;              /* the mapper's results */
@@ -213,8 +213,8 @@ void ran_onnx_import_initializers(ran_import *import, ran_onnx_scope *scope, Ran
 bool ran_onnx_import_outputs(ran_import *import, ran_onnx_scope *scope, const RanOnnx__Graph *graph,
                              ran_builder *builder, ran_opcode terminator);
 
-/* Subgraphs (graph.c): imports the body into the region, ending in `yield`; argument types come from
- * `types` (NULL: as declared). */
+/* Subgraphs (graph.c): imports the body into the region, ending in `yield`; argument types come
+ * from `types` (NULL: as declared). */
 ran_status ran_onnx_import_subgraph(ran_onnx_node *node, RanOnnx__Graph *graph, ran_region *region,
                                     size_t type_count, const ran_type *const *types);
 /* Nodes of a graph or function body, in an order that respects dependencies. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Shape and size ----------------------------------------------------------------------------- */
+/* ---- Shape and size -------------------------------------------------------------------------- */
 
 typedef struct extent {
     ran_elem elem;
@@ -37,7 +37,7 @@ static const char *measure(extent *out, size_t rank, const int64_t *dims)
     return NULL;
 }
 
-/* ---- Moving ---------------------------------------------------------------------------------------- */
+/* ---- Moving ---------------------------------------------------------------------------------- */
 
 static void release_bytes(void *data, void *owner)
 {
@@ -77,7 +77,7 @@ static const char *from_raw(const extent *size, ProtobufCBinaryData *raw, bool m
     return problem;
 }
 
-/* ---- Typed arrays ------------------------------------------------------------------------------------ */
+/* ---- Typed arrays ---------------------------------------------------------------------------- */
 
 /* Each int32 is an element, or a byte with two 4-bit elements. */
 static const char *from_int32(const extent *size, RanOnnx__Tensor *proto, ran_tensor **out)
@@ -217,7 +217,7 @@ ran_status ran_onnx_tensor(ran_import *import, RanOnnx__Tensor *proto, const cha
     return RAN_OK;
 }
 
-/* ---- Sparse tensors ------------------------------------------------------------------------------------- */
+/* ---- Sparse tensors -------------------------------------------------------------------------- */
 
 /* The row-major index of the i-th value; -1 when it lies outside. */
 static int64_t sparse_index(const extent *size, const ran_tensor *indices, int64_t i)
@@ -292,7 +292,7 @@ ran_status ran_onnx_sparse_tensor(ran_import *import, RanOnnx__SparseTensor *pro
     return status;
 }
 
-/* ---- Types ------------------------------------------------------------------------------------------------ */
+/* ---- Types ----------------------------------------------------------------------------------- */
 
 static const ran_dim *import_dim(ran_import *import, const RanOnnx__Shape__Dimension *proto)
 {

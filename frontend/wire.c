@@ -182,14 +182,15 @@ static ran_status read_stream(ran_context *context, FILE *stream, uint8_t **out_
     return RAN_OK;
 }
 
-static ran_status open_regular(ran_context *context, const char *path, int *out_fd, size_t *out_size)
+static ran_status open_regular(ran_context *context, const char *path, int *out_fd,
+                               size_t *out_size)
 {
     /* O_NONBLOCK: a FIFO must not hang before it is found to be none of ours. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat info;
     if (fd < 0 || fstat(fd, &info) < 0) {
-        ran_status status = ran_error_at(context, RAN_INVALID, path, 0, 0, "cannot open: %s",
-                                         strerror(errno));
+        ran_status status =
+            ran_error_at(context, RAN_INVALID, path, 0, 0, "cannot open: %s", strerror(errno));
         if (fd >= 0)
             close(fd);
         return status;

@@ -18,9 +18,8 @@ ran_status ran_onnx_map_if(ran_onnx_node *node)
         return ran_onnx_node_error(node, RAN_INVALID, "it needs a condition and two branches");
     size_t count = node->proto->n_output;
     if (graphs[0]->n_output != count || graphs[1]->n_output != count)
-        return ran_onnx_node_error(node, RAN_INVALID,
-                                   "%zu outputs, the branches have %zu and %zu", count,
-                                   graphs[0]->n_output, graphs[1]->n_output);
+        return ran_onnx_node_error(node, RAN_INVALID, "%zu outputs, the branches have %zu and %zu",
+                                   count, graphs[0]->n_output, graphs[1]->n_output);
     ran_op *op = ran_onnx_create(node, RAN_OP_IF, 1, node->inputs, count);
     for (int i = 0; op && i < 2; i++)
         if (ran_onnx_import_subgraph(node, graphs[i], ran_op_add_region(op), 0, NULL) != RAN_OK)
@@ -28,10 +27,10 @@ ran_status ran_onnx_map_if(ran_onnx_node *node)
     return ran_onnx_finish(node, op);
 }
 
-/* ---- Loops ------------------------------------------------------------------------------------------ */
+/* ---- Loops ----------------------------------------------------------------------------------- */
 
-/* What carried values are assumed to be. A loop is imported with the strictest assumption; where its
- * body yields another shape, it is imported again with the next one. */
+/* What carried values are assumed to be. A loop is imported with the strictest assumption; where
+ * its body yields another shape, it is imported again with the next one. */
 typedef enum assumption { SAME_SHAPE, COMMON_DIMS, SAME_RANK, ANY_SHAPE, ASSUMPTIONS } assumption;
 
 static const ran_type *weaken(ran_import *import, const ran_type *type, const ran_type *yielded,
@@ -45,8 +44,8 @@ static const ran_type *weaken(ran_import *import, const ran_type *type, const ra
     if (level == ANY_SHAPE || (yielded && !comparable))
         return ran_type_tensor(import->context, ran_type_elem(type), -1, NULL, RAN_PLAIN);
     for (int i = 0; i < rank; i++) {
-        bool same = level == COMMON_DIMS && comparable &&
-                    ran_type_dim(type, i) == ran_type_dim(yielded, i);
+        bool same =
+            level == COMMON_DIMS && comparable && ran_type_dim(type, i) == ran_type_dim(yielded, i);
         dims[i] = same ? ran_type_dim(type, i) : ran_dim_fresh(import->context);
     }
     return ran_type_tensor(import->context, ran_type_elem(type), rank, dims, RAN_PLAIN);
@@ -55,7 +54,7 @@ static const ran_type *weaken(ran_import *import, const ran_type *type, const ra
 typedef struct loop {
     ran_onnx_node *node;
     RanOnnx__Graph *body;
-    size_t carried; /* values */
+    size_t carried;         /* values */
     const ran_type **types; /* of the body's arguments: iteration, condition, carried */
     const ran_type **yielded;
     size_t first_diagnostic;
@@ -105,13 +104,12 @@ static ran_op *try_loop(loop *l, assumption level)
 {
     ran_onnx_node *node = l->node;
     assume(l, level);
-    ran_op *op = ran_onnx_create(node, RAN_OP_LOOP, node->input_count, node->inputs,
-                                 l->body->n_output - 1);
+    ran_op *op =
+        ran_onnx_create(node, RAN_OP_LOOP, node->input_count, node->inputs, l->body->n_output - 1);
     if (!op)
         return NULL;
     ran_region *region = ran_op_add_region(op);
-    ran_status status =
-        ran_onnx_import_subgraph(node, l->body, region, 2 + l->carried, l->types);
+    ran_status status = ran_onnx_import_subgraph(node, l->body, region, 2 + l->carried, l->types);
     bool last = level == ANY_SHAPE;
     if (status == RAN_OK && (last || carries(l, region)) && ran_onnx_finish(node, op) == RAN_OK)
         return op;

@@ -78,10 +78,10 @@ static bool parse_type_name(const char *name, ran_elem *out_elem)
         const char *name;
         ran_elem elem;
     } names[] = {
-        {"FLOAT", RAN_ELEM_F32},   {"UINT8", RAN_ELEM_U8},   {"INT8", RAN_ELEM_I8},
-        {"UINT16", RAN_ELEM_U16},  {"INT16", RAN_ELEM_I16},  {"INT32", RAN_ELEM_I32},
-        {"INT64", RAN_ELEM_I64},   {"BOOL", RAN_ELEM_BOOL},  {"FLOAT16", RAN_ELEM_F16},
-        {"DOUBLE", RAN_ELEM_F64},  {"UINT32", RAN_ELEM_U32}, {"UINT64", RAN_ELEM_U64},
+        {"FLOAT", RAN_ELEM_F32},     {"UINT8", RAN_ELEM_U8},   {"INT8", RAN_ELEM_I8},
+        {"UINT16", RAN_ELEM_U16},    {"INT16", RAN_ELEM_I16},  {"INT32", RAN_ELEM_I32},
+        {"INT64", RAN_ELEM_I64},     {"BOOL", RAN_ELEM_BOOL},  {"FLOAT16", RAN_ELEM_F16},
+        {"DOUBLE", RAN_ELEM_F64},    {"UINT32", RAN_ELEM_U32}, {"UINT64", RAN_ELEM_U64},
         {"STRING", RAN_ELEM_STRING},
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)

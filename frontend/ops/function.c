@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* ---- Losses --------------------------------------------------------------------------------------- */
+/* ---- Losses ---------------------------------------------------------------------------------- */
 
 static ran_value *with_axis(ran_onnx_node *node, ran_opcode opcode, ran_value *x, ran_value *y,
                             int64_t axis)
@@ -110,7 +110,7 @@ ran_status ran_onnx_map_softmax_cross_entropy_loss(ran_onnx_node *node)
     return map_loss(node, ran_op_result(op, 0));
 }
 
-/* ---- Windows ---------------------------------------------------------------------------------------- */
+/* ---- Windows --------------------------------------------------------------------------------- */
 
 /* a0 - a1 cos(2 pi n / N) + a2 cos(4 pi n / N), N one less when the window is symmetric. */
 static const struct {

@@ -28,9 +28,10 @@ ran_status ran_onnx_map_softmax(ran_onnx_node *node)
     int64_t axis = ran_onnx_int(node, "axis", 1);
     int rank = ran_onnx_input_rank(node, 0);
     if (rank < 0)
-        return ran_onnx_node_error(node, RAN_UNSUPPORTED,
-                                   "before opset 13 the rank of the input must be known; convert the"
-                                   " model to opset 13");
+        return ran_onnx_node_error(
+            node, RAN_UNSUPPORTED,
+            "before opset 13 the rank of the input must be known; convert the"
+            " model to opset 13");
     if (axis < -rank || axis > rank)
         return ran_onnx_node_error(node, RAN_INVALID, "axis %lld is out of range", (long long)axis);
     axis += axis < 0 ? rank : 0;
@@ -102,7 +103,8 @@ ran_status ran_onnx_map_global_lp_pool(ran_onnx_node *node)
     ran_value *x = node->inputs[0];
     size_t count = (size_t)rank - 2;
     if (p <= 2) {
-        x = ran_onnx_reduce(node, p == 1 ? RAN_OP_REDUCE_L1 : RAN_OP_REDUCE_L2, x, axes, count, true);
+        x = ran_onnx_reduce(node, p == 1 ? RAN_OP_REDUCE_L1 : RAN_OP_REDUCE_L2, x, axes, count,
+                            true);
     } else {
         x = ran_onnx_unary(node, RAN_OP_ABS, x);
         x = x ? ran_onnx_binary(node, RAN_OP_POW, x, ran_onnx_const_scalar(node, elem, (double)p))
@@ -117,12 +119,11 @@ ran_status ran_onnx_map_global_lp_pool(ran_onnx_node *node)
     return x ? RAN_OK : RAN_INVALID;
 }
 
-/* ---- Resizing --------------------------------------------------------------------------------------- */
+/* ---- Resizing -------------------------------------------------------------------------------- */
 
 static ran_value *const_floats(ran_onnx_node *node, const RanOnnx__Attribute *proto)
 {
-    ran_tensor *tensor =
-        ran_tensor_create(RAN_ELEM_F32, 1, (int64_t[]){(int64_t)proto->n_floats});
+    ran_tensor *tensor = ran_tensor_create(RAN_ELEM_F32, 1, (int64_t[]){(int64_t)proto->n_floats});
     if (proto->n_floats)
         memcpy(ran_tensor_mutable_data(tensor), proto->floats, proto->n_floats * sizeof(float));
     ran_value *value = ran_constant_create(node->import->module, NULL, tensor);
@@ -173,9 +174,10 @@ static ran_status map_resize_10(ran_onnx_node *node)
         smaller |= ran_tensor_get_f64(values, i) < 1;
     }
     if (nearest && (!values || (larger && smaller)))
-        return ran_onnx_node_error(node, RAN_UNSUPPORTED,
-                                   "opset 10's nearest needs constant scales that are all at least 1"
-                                   " or all at most 1; convert the model to opset 11 or newer");
+        return ran_onnx_node_error(
+            node, RAN_UNSUPPORTED,
+            "opset 10's nearest needs constant scales that are all at least 1"
+            " or all at most 1; convert the model to opset 11 or newer");
     return map_asymmetric(node, scales, smaller ? "ceil" : "floor");
 }
 
@@ -201,7 +203,7 @@ ran_status ran_onnx_map_resize(ran_onnx_node *node)
     return ran_onnx_map(node, RAN_OP_RESIZE, operands[3] ? 4 : 3, operands);
 }
 
-/* ---- Sampling --------------------------------------------------------------------------------------- */
+/* ---- Sampling -------------------------------------------------------------------------------- */
 
 /* Opset 20 renamed the modes. */
 ran_status ran_onnx_map_grid_sample(ran_onnx_node *node)

@@ -50,8 +50,8 @@ ran_status ran_onnx_map_matmul_integer(ran_onnx_node *node)
     if (!has_inputs(node, 2))
         return RAN_INVALID;
     int rank = ran_onnx_input_rank(node, 0);
-    ran_value *a = centred(node, node->inputs[0], ran_onnx_input(node, 2), rank < 2 ? 0 : rank - 2,
-                           rank);
+    ran_value *a =
+        centred(node, node->inputs[0], ran_onnx_input(node, 2), rank < 2 ? 0 : rank - 2, rank);
     ran_value *b = centred(node, node->inputs[1], ran_onnx_input(node, 3), 0, 0);
     return single_output(node, a && b ? ran_onnx_binary(node, RAN_OP_MATMUL, a, b) : NULL);
 }
@@ -68,7 +68,7 @@ ran_status ran_onnx_map_conv_integer(ran_onnx_node *node)
     return ran_onnx_map(node, RAN_OP_CONV, 2, (ran_value *[]){x, w});
 }
 
-/* ---- With scales --------------------------------------------------------------------------------------- */
+/* ---- With scales ----------------------------------------------------------------------------- */
 
 /* A scale or zero point with one element is one for the whole tensor. */
 static ran_value *scalar_if_one(ran_onnx_node *node, ran_value *value)
@@ -155,7 +155,8 @@ ran_status ran_onnx_map_dynamic_quantize_linear(ran_onnx_node *node)
     scale = scale ? ran_onnx_binary(node, RAN_OP_DIV, scale, top) : NULL;
     ran_value *point = scale ? ran_onnx_binary(node, RAN_OP_SUB, zero, low) : NULL;
     point = point ? ran_onnx_binary(node, RAN_OP_DIV, point, scale) : NULL;
-    point = point ? ran_onnx_build_n(node, RAN_OP_CLIP, 3, (ran_value *[]){point, zero, top}) : NULL;
+    point =
+        point ? ran_onnx_build_n(node, RAN_OP_CLIP, 3, (ran_value *[]){point, zero, top}) : NULL;
     point = point ? ran_onnx_unary(node, RAN_OP_ROUND, point) : NULL;
     point = point ? ran_onnx_cast(node, point, RAN_ELEM_U8) : NULL;
     ran_value *y = point ? quantize(node, node->inputs[0], scale, point) : NULL;

@@ -81,7 +81,7 @@ ran_status ran_onnx_map_topk(ran_onnx_node *node)
     return ran_onnx_map(node, RAN_OP_TOPK, 2, operands);
 }
 
-/* ---- Constants -------------------------------------------------------------------------------------- */
+/* ---- Constants ------------------------------------------------------------------------------- */
 
 static ran_tensor *strings_tensor(const ProtobufCBinaryData *strings, int rank, size_t count)
 {
@@ -146,8 +146,7 @@ ran_status ran_onnx_map_constant(ran_onnx_node *node)
     ran_status status = constant_tensor(node, &tensor);
     if (status != RAN_OK)
         return status;
-    node->outputs[0] =
-        ran_constant_create(node->import->module, node->proto->output[0], tensor);
+    node->outputs[0] = ran_constant_create(node->import->module, node->proto->output[0], tensor);
     ran_tensor_release(tensor);
     return RAN_OK;
 }

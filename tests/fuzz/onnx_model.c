@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Any bytes as an ONNX model: the importer answers with a status and, when it is not RAN_OK, a
- * message; what it accepts is a module that the verifier accepts, before and after all exact passes.
+ * message; what it accepts is a module that the verifier accepts, before and after all exact
+ * passes.
  */
 #include "tests/fuzz/onnx_model.h"
 

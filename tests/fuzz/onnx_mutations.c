@@ -4,11 +4,11 @@
  *
  *     onnx_mutations [--count=N] [--seconds=S] [--seed=N] [FILE...]
  *
- * Without files, small models of its own are mutated. Half of the mutations change bytes (outside of
- * weights, where nearly all bytes of a model lie and nothing can break), half change fields of the
- * decoded model to values that are known for trouble. No import may crash, take more than 10 s, or
- * more memory than 300 MB + 4 times the file. A failure prints the seed that repeats it and leaves
- * the file as mutation.onnx.
+ * Without files, small models of its own are mutated. Half of the mutations change bytes (outside
+ * of weights, where nearly all bytes of a model lie and nothing can break), half change fields of
+ * the decoded model to values that are known for trouble. No import may crash, take more than 10 s,
+ * or more memory than 300 MB + 4 times the file. A failure prints the seed that repeats it and
+ * leaves the file as mutation.onnx.
  */
 #include "tests/fuzz/onnx_model.h"
 
@@ -41,7 +41,7 @@
 #define MEASURES_MEMORY 1
 #endif
 
-/* ---- Randomness ------------------------------------------------------------------------------------- */
+/* ---- Randomness ------------------------------------------------------------------------------ */
 
 static uint64_t state;
 
@@ -62,7 +62,7 @@ static int64_t troublesome(void)
     return values[below(sizeof(values) / sizeof(*values))];
 }
 
-/* ---- A file and its bytes that are not weights --------------------------------------------------------- */
+/* ---- A file and its bytes that are not weights ----------------------------------------------- */
 
 typedef struct bytes {
     uint8_t *data;
@@ -128,7 +128,7 @@ static void find_structure(seed_model *model, const ProtobufCMessageDescriptor *
     }
 }
 
-/* ---- Bytes ----------------------------------------------------------------------------------------------- */
+/* ---- Bytes ----------------------------------------------------------------------------------- */
 
 static bytes mutate_bytes(const seed_model *model)
 {
@@ -169,17 +169,55 @@ static bytes mutate_bytes(const seed_model *model)
     return out;
 }
 
-/* ---- Fields ------------------------------------------------------------------------------------------------ */
+/* ---- Fields ---------------------------------------------------------------------------------- */
 
 static char *other_string(void)
 {
     static const char *const words[] = {
-        "",        "x",    "Conv",      "Softmax", "Loop",  "If",        "Resize",   "Reshape",
-        "Slice",   "Gemm", "LSTM",      "TopK",    "Split", "axes",      "to",       "pads",
-        "SAME_UPPER", "linear", "strides", "ij,jk->ik", "...", "ai.onnx", "../../etc/passwd", "%s%n",
-        "Pad",     "MaxPool", "Concat", "Range",   "Expand", "ConstantOfShape", "Tile", "Einsum",
-        "QLinearConv", "BatchNormalization", "GatherND", "ScatterElements", "OneHot", "Upsample",
-        "ConvTranspose", "NonMaxSuppression", "Unique", "GridSample", "DFT", "kernel_shape",
+        "",
+        "x",
+        "Conv",
+        "Softmax",
+        "Loop",
+        "If",
+        "Resize",
+        "Reshape",
+        "Slice",
+        "Gemm",
+        "LSTM",
+        "TopK",
+        "Split",
+        "axes",
+        "to",
+        "pads",
+        "SAME_UPPER",
+        "linear",
+        "strides",
+        "ij,jk->ik",
+        "...",
+        "ai.onnx",
+        "../../etc/passwd",
+        "%s%n",
+        "Pad",
+        "MaxPool",
+        "Concat",
+        "Range",
+        "Expand",
+        "ConstantOfShape",
+        "Tile",
+        "Einsum",
+        "QLinearConv",
+        "BatchNormalization",
+        "GatherND",
+        "ScatterElements",
+        "OneHot",
+        "Upsample",
+        "ConvTranspose",
+        "NonMaxSuppression",
+        "Unique",
+        "GridSample",
+        "DFT",
+        "kernel_shape",
     };
     return checked(strdup(words[below(sizeof(words) / sizeof(*words))]));
 }
@@ -230,8 +268,7 @@ static void mutate_list(const ProtobufCFieldDescriptor *field, char *message, in
 {
     size_t *count = (size_t *)(message + field->quantifier_offset);
     void **array = *(void ***)(message + field->offset);
-    bool pointers =
-        field->type == PROTOBUF_C_TYPE_MESSAGE || field->type == PROTOBUF_C_TYPE_STRING;
+    bool pointers = field->type == PROTOBUF_C_TYPE_MESSAGE || field->type == PROTOBUF_C_TYPE_STRING;
     if (!*count)
         return;
     size_t a = below(*count), b = below(*count);
@@ -324,7 +361,7 @@ static bytes mutate_fields(const seed_model *model)
     return out;
 }
 
-/* ---- Small models ------------------------------------------------------------------------------------------- */
+/* ---- Small models ---------------------------------------------------------------------------- */
 
 /* Convolution, old-style attributes, a variadic sum. */
 static RanOnnx__Graph *small_conv(void)
@@ -378,7 +415,7 @@ static seed_model built(const char *name, RanOnnx__Graph *graph, int64_t opset)
     return model;
 }
 
-/* ---- Running --------------------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 static seed_model read_model(const char *path)
 {

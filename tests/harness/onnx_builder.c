@@ -13,7 +13,8 @@ static void *checked(void *memory)
 }
 
 #define APPEND(array, count, item)                                                                 \
-    ((array) = checked(realloc((array), ((count) + 1) * sizeof(*(array)))), (array)[(count)++] = (item))
+    ((array) = checked(realloc((array), ((count) + 1) * sizeof(*(array)))),                        \
+     (array)[(count)++] = (item))
 
 static char *copy(const char *text)
 {
@@ -47,7 +48,7 @@ static int64_t *numbers(const char *text, size_t *out_count)
     return values;
 }
 
-/* ---- Graphs ------------------------------------------------------------------------------------- */
+/* ---- Graphs ---------------------------------------------------------------------------------- */
 
 RanOnnx__Graph *build_graph(void)
 {
@@ -116,7 +117,7 @@ RanOnnx__Node *build_node(RanOnnx__Graph *graph, const char *op_type, const char
     return node;
 }
 
-/* ---- Attributes -------------------------------------------------------------------------------------- */
+/* ---- Attributes ------------------------------------------------------------------------------ */
 
 RanOnnx__Attribute *build_attribute(RanOnnx__Node *node, const char *name, int type)
 {
@@ -162,7 +163,7 @@ void build_subgraph(RanOnnx__Node *node, const char *name, RanOnnx__Graph *graph
     build_attribute(node, name, RAN_ONNX__ATTRIBUTE__TYPE__GRAPH)->g = graph;
 }
 
-/* ---- Tensors -------------------------------------------------------------------------------------------- */
+/* ---- Tensors --------------------------------------------------------------------------------- */
 
 RanOnnx__Tensor *build_tensor(RanOnnx__Graph *graph, const char *name, int elem, const char *dims)
 {
@@ -208,7 +209,7 @@ void build_external(RanOnnx__Tensor *tensor, const char *key, const char *value)
     tensor->data_location = RAN_ONNX__TENSOR__LOCATION__EXTERNAL;
 }
 
-/* ---- Models ----------------------------------------------------------------------------------------------- */
+/* ---- Models ---------------------------------------------------------------------------------- */
 
 RanOnnx__Model *build_model(RanOnnx__Graph *graph, int64_t opset)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * ONNX models in a few lines of a test. Lists are words in a string: "x w", "1 3 N 8" (a word that is
- * no number is a symbol; "" is a scalar). Everything hangs on the graph or model that it is added to;
- * ran_onnx__model__free_unpacked(model, NULL) frees all of it.
+ * ONNX models in a few lines of a test. Lists are words in a string: "x w", "1 3 N 8" (a word that
+ * is no number is a symbol; "" is a scalar). Everything hangs on the graph or model that it is
+ * added to; ran_onnx__model__free_unpacked(model, NULL) frees all of it.
  */
 #ifndef RAN_TESTS_HARNESS_ONNX_BUILDER_H
 #define RAN_TESTS_HARNESS_ONNX_BUILDER_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The exporter: what comes back is the same function, in every opset and with every way of storing. */
+/* The exporter: what comes back is the same function, in every opset and with every way of storing.
+ */
 #include "tests/harness/unit.h"
 
 #include <dirent.h>
@@ -192,8 +193,8 @@ START_TEST(weights_go_beside_the_model)
                                 "}\n";
     setup();
     ran_module *module;
-    ck_assert_int_eq(
-        check(ran_module_parse(context, large, sizeof(large) - 1, "large", &module)), RAN_OK);
+    ck_assert_int_eq(check(ran_module_parse(context, large, sizeof(large) - 1, "large", &module)),
+                     RAN_OK);
     ran_export_options options = {.external_data = true};
     ck_assert_int_eq(check(ran_onnx_export(module, "m.onnx", &options)), RAN_OK);
     ck_assert_uint_eq(file_count(), 2);
@@ -236,5 +237,5 @@ START_TEST(refusals_leave_nothing)
 }
 END_TEST
 
-RAN_UNIT_TESTS(every_opset_keeps_the_function, files_are_deterministic,
-               weights_go_beside_the_model, refusals_leave_nothing)
+RAN_UNIT_TESTS(every_opset_keeps_the_function, files_are_deterministic, weights_go_beside_the_model,
+               refusals_leave_nothing)

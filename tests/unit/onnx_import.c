@@ -9,7 +9,7 @@
 
 #include <ran/onnx.h>
 
-/* ---- Helpers ------------------------------------------------------------------------------------- */
+/* ---- Helpers --------------------------------------------------------------------------------- */
 
 static ran_context *context;
 static ran_module *module;
@@ -93,7 +93,11 @@ static void expect_values(ran_tensor *got, size_t count, const double *values)
     ran_tensor_release(got);
 }
 
-#define VALUES(...) sizeof((double[]){__VA_ARGS__}) / sizeof(double), (double[]){__VA_ARGS__}
+#define VALUES(...)                                                                                \
+    sizeof((double[]){__VA_ARGS__}) / sizeof(double), (double[])                                   \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 
 /* x -> op -> y, with the graph for more. */
 static RanOnnx__Graph *simple(const char *op_type, const char *dims, const char *inputs,
@@ -106,7 +110,7 @@ static RanOnnx__Graph *simple(const char *op_type, const char *dims, const char 
     return graph;
 }
 
-/* ---- Tensors ---------------------------------------------------------------------------------------- */
+/* ---- Tensors --------------------------------------------------------------------------------- */
 
 static RanOnnx__Graph *with_weight(int elem, const char *dims, RanOnnx__Tensor **out_tensor)
 {
@@ -159,8 +163,8 @@ START_TEST(reads_typed_data)
         int elem, stored;
         double value;
     } cases[] = {
-        {2, 200, 200},     {3, -3, -3},        {4, 65535, 65535}, {5, -300, -300}, {6, -70000, -70000},
-        {9, 1, 1},         {10, 0x3e00, 1.5},  {16, 0x3fc0, 1.5}, {17, 0x3c, 1.5}, {19, 0x3e, 1.5},
+        {2, 200, 200}, {3, -3, -3},       {4, 65535, 65535}, {5, -300, -300}, {6, -70000, -70000},
+        {9, 1, 1},     {10, 0x3e00, 1.5}, {16, 0x3fc0, 1.5}, {17, 0x3c, 1.5}, {19, 0x3e, 1.5},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         RanOnnx__Tensor *tensor;
@@ -215,7 +219,7 @@ START_TEST(refuses_bad_shapes)
 }
 END_TEST
 
-/* ---- External data ----------------------------------------------------------------------------------- */
+/* ---- External data --------------------------------------------------------------------------- */
 
 static RanOnnx__Graph *external_weight(const char *location, const char *offset, const char *length)
 {
@@ -304,16 +308,16 @@ START_TEST(keeps_external_data_inside)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         const char *message = strchr(cases[i].message, '|') ? "external data" : cases[i].message;
-        refused(build_model(external_weight(cases[i].location, cases[i].offset, cases[i].length),
-                            13),
-                RAN_INVALID, message);
+        refused(
+            build_model(external_weight(cases[i].location, cases[i].offset, cases[i].length), 13),
+            RAN_INVALID, message);
     }
     ck_assert_int_eq(system("rm -r ../models ../w.bin"), 0);
     ck_assert_int_eq(rmdir(directory), 0);
 }
 END_TEST
 
-/* ---- Graphs -------------------------------------------------------------------------------------------- */
+/* ---- Graphs ---------------------------------------------------------------------------------- */
 
 START_TEST(initialisers_are_no_inputs)
 {
@@ -427,7 +431,7 @@ START_TEST(knows_opsets)
 }
 END_TEST
 
-/* ---- Dynamic dimensions ---------------------------------------------------------------------------------- */
+/* ---- Dynamic dimensions ---------------------------------------------------------------------- */
 
 START_TEST(binds_dimensions)
 {
@@ -461,7 +465,7 @@ START_TEST(binds_dimensions)
 }
 END_TEST
 
-/* ---- Older forms --------------------------------------------------------------------------------------------- */
+/* ---- Older forms ----------------------------------------------------------------------------- */
 
 START_TEST(softmax_flattened)
 {
@@ -552,9 +556,10 @@ START_TEST(upsample_and_variadic)
 }
 END_TEST
 
-/* ---- Functions -------------------------------------------------------------------------------------------------- */
+/* ---- Functions ------------------------------------------------------------------------------- */
 
-static RanOnnx__Function *add_function(RanOnnx__Model *model, const char *name, RanOnnx__Graph *body)
+static RanOnnx__Function *add_function(RanOnnx__Model *model, const char *name,
+                                       RanOnnx__Graph *body)
 {
     RanOnnx__Function *function = malloc(sizeof(*function));
     ran_onnx__function__init(function);
@@ -633,7 +638,7 @@ START_TEST(bounds_functions)
 }
 END_TEST
 
-/* ---- Hostile files --------------------------------------------------------------------------------------------------- */
+/* ---- Hostile files --------------------------------------------------------------------------- */
 
 static ran_status import_bytes(const void *data, size_t size)
 {

@@ -17,7 +17,7 @@ static void *checked(void *memory)
     return memory;
 }
 
-/* ---- Files ------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static void release_file_tensor(void *data, void *owner)
 {
@@ -37,10 +37,10 @@ static ran_status read_tensor(ran_context *context, const char *path, ran_tensor
         free(file);
         return ran_error_at(context, RAN_INVALID, path, 0, 0, "%s", error.text);
     }
-    *out_tensor = ran_elem_from_onnx(file->elem, &elem)
-                      ? ran_tensor_wrap(elem, file->rank, file->dims, file->data,
-                                        release_file_tensor, file)
-                      : NULL;
+    *out_tensor =
+        ran_elem_from_onnx(file->elem, &elem)
+            ? ran_tensor_wrap(elem, file->rank, file->dims, file->data, release_file_tensor, file)
+            : NULL;
     if (!*out_tensor) {
         release_file_tensor(NULL, file);
         return ran_error_at(context, RAN_UNSUPPORTED, path, 0, 0, "element type not supported");
@@ -68,7 +68,7 @@ ran_status run_tensor_write(ran_context *context, const char *path, const char *
     return RAN_OK;
 }
 
-/* ---- Random data ---------------------------------------------------------------------------------- */
+/* ---- Random data ----------------------------------------------------------------------------- */
 
 /* SplitMix64: the same sequence everywhere. */
 static uint64_t next_random(uint64_t *state)
@@ -100,9 +100,10 @@ static ran_status random_tensor(ran_context *context, const ran_value *input, ui
     const char *name = ran_value_name(input);
     int64_t dims[RAN_MAX_RANK];
     if (!ran_type_is_static(type))
-        return ran_error(context, RAN_USAGE,
-                         "input '%s' is %s: bind what is dynamic with --dim NAME=N or --shape %s=...",
-                         name, ran_type_text(context, type), name);
+        return ran_error(
+            context, RAN_USAGE,
+            "input '%s' is %s: bind what is dynamic with --dim NAME=N or --shape %s=...", name,
+            ran_type_text(context, type), name);
     ran_elem elem = ran_type_elem(type);
     if (!ran_elem_is_float(elem) && !ran_elem_is_int(elem) && elem != RAN_ELEM_BOOL)
         return ran_error(context, RAN_UNSUPPORTED, "input '%s': no random data of type %s", name,
@@ -116,7 +117,7 @@ static ran_status random_tensor(ran_context *context, const ran_value *input, ui
     return RAN_OK;
 }
 
-/* ---- Sets -------------------------------------------------------------------------------------------- */
+/* ---- Sets ------------------------------------------------------------------------------------ */
 
 static size_t result_count(const ran_function *function)
 {
@@ -180,8 +181,8 @@ static bool find_file(const char *directory, const char *stem, size_t number, ch
 
 /* input_NUMBER or output_NUMBER. */
 static ran_status read_numbered(ran_context *context, const ran_function *function,
-                                const char *directory, bool input, size_t number,
-                                run_data_set *set, bool *out_found)
+                                const char *directory, bool input, size_t number, run_data_set *set,
+                                bool *out_found)
 {
     ran_tensor **slots = input ? set->inputs : set->expected, *tensor;
     size_t count = input ? set->input_count : set->output_count;
@@ -209,9 +210,9 @@ static ran_status check_complete(ran_context *context, const ran_function *funct
     int64_t missing = next_empty(set->inputs, set->input_count);
     if (missing < 0)
         return RAN_OK;
-    return ran_error(context, RAN_INVALID, "%s: nothing is given for input '%s'", set->name,
-                     ran_value_name(ran_region_argument(ran_function_body(function),
-                                                        (size_t)missing)));
+    return ran_error(
+        context, RAN_INVALID, "%s: nothing is given for input '%s'", set->name,
+        ran_value_name(ran_region_argument(ran_function_body(function), (size_t)missing)));
 }
 
 /* Older files hold bf16 as the u16 of its bits. */
@@ -220,8 +221,8 @@ static ran_tensor *adopt_type(const ran_type *type, RAN_TAKE ran_tensor *tensor)
     if (!tensor || !ran_type_is_tensor(type) || ran_type_elem(type) != RAN_ELEM_BF16 ||
         ran_tensor_elem(tensor) != RAN_ELEM_U16)
         return tensor;
-    ran_tensor *copy = checked(ran_tensor_create(RAN_ELEM_BF16, ran_tensor_rank(tensor),
-                                                 ran_tensor_dims(tensor)));
+    ran_tensor *copy =
+        checked(ran_tensor_create(RAN_ELEM_BF16, ran_tensor_rank(tensor), ran_tensor_dims(tensor)));
     memcpy(ran_tensor_mutable_data(copy), ran_tensor_data(tensor), ran_tensor_bytes(tensor));
     ran_tensor_release(tensor);
     return copy;
@@ -250,8 +251,7 @@ static void adopt_types(const ran_function *function, run_data_set *set)
             replace_unused(ran_value_type(input), &set->inputs[i]);
     }
     for (size_t i = 0; i < set->output_count; i++)
-        set->expected[i] =
-            adopt_type(ran_value_type(ran_op_operand(end, i)), set->expected[i]);
+        set->expected[i] = adopt_type(ran_value_type(ran_op_operand(end, i)), set->expected[i]);
 }
 
 ran_status run_data_from_directory(ran_context *context, const ran_function *function,
@@ -298,9 +298,8 @@ static ran_status place(ran_context *context, const ran_function *function, bool
         return ran_error(context, RAN_USAGE, "more %ss are given than the model has", what);
     ran_status status =
         input && parse_seed(from->source, &seed)
-            ? random_tensor(context,
-                            ran_region_argument(ran_function_body(function), (size_t)at), seed,
-                            &tensor)
+            ? random_tensor(context, ran_region_argument(ran_function_body(function), (size_t)at),
+                            seed, &tensor)
             : read_tensor(context, from->source, &tensor, &name);
     if (status != RAN_OK)
         return status;
@@ -336,7 +335,7 @@ ran_status run_data_from_options(ran_context *context, const ran_function *funct
     return status;
 }
 
-/* ---- Directories -------------------------------------------------------------------------------------- */
+/* ---- Directories ----------------------------------------------------------------------------- */
 
 static const char set_prefix[] = "test_data_set_";
 
@@ -392,9 +391,8 @@ ran_status run_data_check(ran_context *context, const ran_function *function,
         const ran_tensor *tensor = set->inputs[i];
         if (accepts(ran_value_type(input), tensor))
             continue;
-        const ran_type *given = ran_type_tensor_i64(context, ran_tensor_elem(tensor),
-                                                    ran_tensor_rank(tensor),
-                                                    ran_tensor_dims(tensor));
+        const ran_type *given = ran_type_tensor_i64(
+            context, ran_tensor_elem(tensor), ran_tensor_rank(tensor), ran_tensor_dims(tensor));
         return ran_error(context, RAN_INVALID, "%s: input '%s' takes %s, the data is %s", set->name,
                          ran_value_name(input), ran_type_text(context, ran_value_type(input)),
                          ran_type_text(context, given));
