@@ -17,7 +17,9 @@ static bool find_scales(const ran_op *op, double *out_scales)
     size_t count = 0;
     const int64_t *axes = ran_op_ints(op, "axes", &count);
     for (int i = 0; i < rank; i++)
-        out_scales[i] = (double)ran_type_extent(y, i) / (double)ran_type_extent(x, i);
+        out_scales[i] = ran_type_dim(y, i) == ran_type_dim(x, i)
+                            ? 1
+                            : (double)ran_type_extent(y, i) / (double)ran_type_extent(x, i);
     if (!scales || !ran_tensor_numel(scales))
         return !strcmp(ran_op_string(op, "keep_aspect_ratio_policy"), "stretch");
     for (int64_t i = 0; i < ran_tensor_numel(scales); i++)
@@ -30,6 +32,20 @@ static int map_axes(int rank)
     return rank >= 4 ? rank - 2 : rank - 1;
 }
 
+/* Of the map every extent is known and there is something to read; of the planes' axes, which may
+ * be symbolic, none changes. */
+static bool sizes_fit(const ran_type *x, const ran_type *y)
+{
+    int rank = ran_type_rank(x), first = map_axes(rank);
+    for (int i = 0; i < rank; i++) {
+        const ran_dim *in = ran_type_dim(x, i), *out = ran_type_dim(y, i);
+        bool known = ran_dim_is_constant(in) && ran_dim_is_constant(out);
+        if (i < first ? in != out : !known || ran_dim_is(in, 0))
+            return false;
+    }
+    return true;
+}
+
 bool ran_resize_accepts(const ran_op *op, const ran_target *target)
 {
     double scales[RAN_MAX_RANK];
@@ -37,8 +53,8 @@ bool ran_resize_accepts(const ran_op *op, const ran_target *target)
     const ran_type *y = ran_value_type(ran_op_result(op, 0));
     int rank = ran_type_rank(x);
     (void)target;
-    if (ran_type_elem(x) != RAN_ELEM_F32 || rank < 3 || !ran_type_is_static(x) ||
-        !ran_type_is_static(y) || !ran_type_numel(x) ||
+    if (ran_type_elem(x) != RAN_ELEM_F32 || rank < 3 || ran_type_rank(y) != rank ||
+        !sizes_fit(x, y) ||
         !strcmp(ran_op_string(op, "coordinate_transformation_mode"), "tf_crop_and_resize") ||
         !find_scales(op, scales))
         return false;
@@ -150,15 +166,19 @@ ran_status ran_resize_describe(ran_emission *e)
     e->function = "resize_taps";
     set_spaces(e, y);
     set_table(e);
-    int64_t planes = 1, rank = ran_type_rank(y), block = ran_type_layout(y).block;
-    for (int i = 0; i < map_axes((int)rank); i++)
-        planes *= block && i == 1 ? (ran_type_extent(y, 1) + block - 1) / block
-                                  : ran_type_extent(y, i);
+    int rank = ran_type_rank(y), block = ran_type_layout(y).block;
+    const ran_dim *one = ran_dim_constant(e->context, 1), *planes = one, *blocks = one;
+    if (block)
+        blocks = ran_dim_binary(e->context, RAN_DIM_CEILDIV, ran_type_dim(y, 1),
+                                ran_dim_constant(e->context, block));
+    for (int i = 0; i < map_axes(rank); i++)
+        planes = ran_dim_binary(e->context, RAN_DIM_MUL, planes,
+                                block && i == 1 ? blocks : ran_type_dim(y, i));
     RAN_SPEC(e, struct taps_spec, x, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
-    RAN_SPEC(e, struct taps_spec, planes, planes);
-    RAN_SPEC(e, struct taps_spec, blocks,
-             block ? (ran_type_extent(y, 1) + block - 1) / block : 0);
-    int64_t rows = rank >= 4 ? ran_type_extent(y, (int)rank - 2) : 1;
-    e->tasks = ran_dim_constant(e->context, planes * rows);
+    RAN_SPEC_DIM(e, struct taps_spec, planes, planes);
+    RAN_SPEC_DIM(e, struct taps_spec, blocks,
+                 block ? blocks : ran_dim_constant(e->context, 0));
+    e->tasks = ran_dim_binary(e->context, RAN_DIM_MUL, planes,
+                              rank >= 4 ? ran_type_dim(y, rank - 2) : one);
     return RAN_OK;
 }
