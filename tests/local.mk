@@ -5,6 +5,7 @@
 # It includes tests/harness/unit.h and sees all that begins with ran_.
 UNIT_TESTS = \
 	tests/unit/bitcode \
+	tests/unit/compile_random \
 	tests/unit/ir_control \
 	tests/unit/ir_core \
 	tests/unit/ir_dim \
@@ -15,8 +16,8 @@ UNIT_TESTS = \
 	tests/unit/ir_text_random \
 	tests/unit/onnx_export \
 	tests/unit/onnx_import \
-	tests/unit/passes_patterns \
 	tests/unit/ops_compute \
+	tests/unit/passes_patterns \
 	tests/unit/passes_random \
 	tests/unit/tensor_file \
 	tests/unit/zoo
