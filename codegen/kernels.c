@@ -11,6 +11,7 @@
 #include "codegen/move/move.h"
 #include "codegen/normalize/normalize.h"
 #include "codegen/pool/pool.h"
+#include "codegen/recurrent/recurrent.h"
 #include "codegen/reduce/reduce.h"
 #include "codegen/resize/resize.h"
 
@@ -23,6 +24,7 @@ static const ran_kernel_row rows[] = {
 #include "codegen/move/kernels.def"
 #include "codegen/normalize/kernels.def"
 #include "codegen/pool/kernels.def"
+#include "codegen/recurrent/kernels.def"
 #include "codegen/reduce/kernels.def"
 #include "codegen/resize/kernels.def"
 };

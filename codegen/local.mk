@@ -75,6 +75,9 @@ libcodegen_la_SOURCES = \
 	codegen/pool/pool.h \
 	codegen/pool/window.h \
 	codegen/predict.c \
+	codegen/recurrent/recurrent.h \
+	codegen/recurrent/recurrent_host.c \
+	codegen/recurrent/recurrent_spec.h \
 	codegen/reduce/reduce.h \
 	codegen/reduce/reduce_host.c \
 	codegen/reduce/reduce_spec.h \
@@ -113,6 +116,7 @@ KERNEL_BODIES = \
 	codegen/normalize/rows.c \
 	codegen/pool/whole.c \
 	codegen/pool/window.c \
+	codegen/recurrent/recurrent.c \
 	codegen/reduce/arg.c \
 	codegen/reduce/reduce.c \
 	codegen/reduce/softmax.c \

@@ -15,7 +15,12 @@ RAN_INLINE int64_t place_of(const struct elements_spec *s, void *const *io, int6
         return -1;
     }
     for (int64_t d = s->rank - 1; d >= 0; d--) {
-        at += (d == s->axis ? index : rest % s->dims[d]) * s->strides[d];
+        int64_t i = d == s->axis ? index : rest % s->dims[d];
+        if (i >= s->extents[d]) {
+            *(int64_t *)io[s->status] = STATUS_INDEX;
+            return -1;
+        }
+        at += i * s->strides[d];
         rest /= s->dims[d];
     }
     return at;
