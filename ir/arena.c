@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Bump allocation. Chunks grow, so that a small arena stays small and a large one has few chunks. */
+/* Bump allocation. Chunks grow: a small arena stays small and a large one has few chunks. */
 #include "ir/arena.h"
 
 #include <stdalign.h>

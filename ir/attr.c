@@ -104,7 +104,7 @@ const ran_tensor *ran_op_tensor(const ran_op *op, const char *name)
     return attr ? attr->as.tensor : NULL;
 }
 
-/* ---- Setting ------------------------------------------------------------------------------------- */
+/* ---- Setting --------------------------------------------------------------------------------- */
 
 static size_t row_index(const ran_op *op, const char *spec_name)
 {
@@ -219,7 +219,7 @@ ran_attr_kind ran_op_attr_kind(const ran_op *op, size_t index)
     return op->attrs[index].kind;
 }
 
-/* ---- Equality: an attribute that is set to its default equals one that is not set ------------------- */
+/* ---- Equality: an attribute that is set to its default equals one that is not set ------------ */
 
 /* The value in force, in the form of an attribute; false when there is none. */
 static bool effective(const ran_op *op, const ran_attr_spec *spec, ran_attr *out)

@@ -34,7 +34,8 @@ static void place(ran_table *table, uint64_t hash, void *item)
 
 static void grow(ran_table *table)
 {
-    ran_table larger = {.count = table->count, .capacity = table->capacity ? table->capacity * 2 : 64};
+    ran_table larger = {.count = table->count,
+                        .capacity = table->capacity ? table->capacity * 2 : 64};
     larger.items = calloc(larger.capacity, sizeof *larger.items);
     larger.hashes = calloc(larger.capacity, sizeof *larger.hashes);
     if (!larger.items || !larger.hashes)
@@ -104,7 +105,7 @@ void ran_context_destroy(ran_context *context)
     free(context);
 }
 
-/* ---- Strings ----------------------------------------------------------------------------------- */
+/* ---- Strings --------------------------------------------------------------------------------- */
 
 typedef struct text {
     const char *data;
@@ -161,7 +162,7 @@ const char *ran_intern_printf(ran_context *context, const char *format, ...)
     return interned;
 }
 
-/* ---- Diagnostics ------------------------------------------------------------------------------- */
+/* ---- Diagnostics ----------------------------------------------------------------------------- */
 
 static void add_diagnostic(ran_context *context, ran_diagnostic diagnostic)
 {
@@ -259,7 +260,7 @@ void ran_diagnostics_print(const ran_context *context, FILE *stream)
     }
 }
 
-/* ---- Bugs -------------------------------------------------------------------------------------- */
+/* ---- Bugs ------------------------------------------------------------------------------------ */
 
 void ran_context_set_bug_handler(ran_context *context, ran_bug_handler *handler, void *data)
 {
@@ -281,7 +282,7 @@ void ran_bug(ran_context *context, const char *format, ...)
     abort();
 }
 
-/* ---- Locations --------------------------------------------------------------------------------- */
+/* ---- Locations ------------------------------------------------------------------------------- */
 
 static bool location_equal(const void *item, const void *key)
 {

@@ -203,7 +203,7 @@ static const ran_dim *opaque(ran_context *context, ran_dim_kind kind, const ran_
     return ran_dim_opaque_node(context, kind, swap ? b : a, swap ? a : b);
 }
 
-/* ---- Division --------------------------------------------------------------------------------- */
+/* ---- Division -------------------------------------------------------------------------------- */
 
 static int64_t floor_divide(int64_t a, int64_t b)
 {
@@ -377,7 +377,7 @@ const ran_dim *ran_dim_divide_exact(ran_context *context, const ran_dim *a, cons
     return divide_exactly(&p, &q, &quotient) ? write_dim(context, &quotient) : NULL;
 }
 
-/* ---- Minimum and maximum ------------------------------------------------------------------------ */
+/* ---- Minimum and maximum --------------------------------------------------------------------- */
 
 static bool is_never_negative(const ran_dim *dim);
 
@@ -415,7 +415,8 @@ static bool replace_term(const poly *p, int at, const ran_dim *bound, int64_t sh
 {
     poly rest = *p, by;
     term dropped = p->terms[at];
-    memmove(&rest.terms[at], &rest.terms[at + 1], (size_t)(--rest.count - at) * sizeof rest.terms[0]);
+    memmove(&rest.terms[at], &rest.terms[at + 1],
+            (size_t)(--rest.count - at) * sizeof rest.terms[0]);
     read_dim(&by, bound);
     add_constant(&by, shift);
     *out = (poly){0};
@@ -444,7 +445,8 @@ static bool prove_by_term(const poly *scaled, int64_t scale, int depth, int at)
     if (atom->kind == RAN_DIM_FLOORDIV && atom->rhs->kind == RAN_DIM_CONSTANT) {
         int64_t k = atom->rhs->value;
         bool fits = k > 0 && k <= INT32_MAX && scale <= INT32_MAX;
-        return fits && prove_with_bound(scaled, scale, depth, at, atom->lhs, negative ? 0 : 1 - k, k);
+        return fits &&
+               prove_with_bound(scaled, scale, depth, at, atom->lhs, negative ? 0 : 1 - k, k);
     }
     if (atom->kind != (negative ? RAN_DIM_MIN : RAN_DIM_MAX))
         return false;
@@ -524,7 +526,7 @@ static const ran_dim *extremum(ran_context *context, ran_dim_kind kind, const ra
     return dim;
 }
 
-/* ---- Entry ---------------------------------------------------------------------------------------- */
+/* ---- Entry ----------------------------------------------------------------------------------- */
 
 static const ran_dim *combine(ran_context *context, ran_dim_kind kind, const ran_dim *a,
                               const ran_dim *b)

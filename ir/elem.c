@@ -2,8 +2,8 @@
 /*
  * Element types: names, sizes, and the value of one element.
  *
- * Every float format but f64 and f32 is described by its fields and shares one encoder, which rounds
- * an f64 once, to nearest even. What does not fit follows ONNX's Cast: f16 and bf16 overflow to
+ * Every float format but f64 and f32 is described by its fields and shares one encoder, which
+ * rounds an f64 once, to nearest even. What does not fit follows ONNX's Cast: f16 and bf16 overflow to
  * infinity, the 8- and 4-bit kinds saturate.
  */
 #include "ir/ir.h"
@@ -190,7 +190,8 @@ static uint32_t encode(const float_format *f, double value, bool saturate)
     frexp(magnitude, &exponent);
     /* The unit of the last place; below the normal range it is that of the subnormals. */
     int lowest = 1 - f->bias;
-    int scale = (magnitude == 0 || exponent - 1 < lowest ? lowest : exponent - 1) - f->mantissa_bits;
+    int unit = magnitude == 0 || exponent - 1 < lowest ? lowest : exponent - 1;
+    int scale = unit - f->mantissa_bits;
     double units = nearbyint(ldexp(magnitude, -scale)); /* exact, then rounded once */
     /* Adding the units to the exponent field carries into the next exponent by itself. */
     uint64_t bits = (uint64_t)units;
@@ -221,7 +222,7 @@ static double decode(const float_format *f, uint32_t bits)
     return sign ? -value : value;
 }
 
-/* ---- One element ------------------------------------------------------------------------------- */
+/* ---- One element ----------------------------------------------------------------------------- */
 
 static uint64_t load_bits(ran_elem elem, const void *data, int64_t index)
 {

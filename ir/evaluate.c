@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Frames ------------------------------------------------------------------------------------ */
+/* ---- Frames ---------------------------------------------------------------------------------- */
 
 typedef struct slot {
     const ran_value *value; /* NULL: empty */
@@ -122,7 +122,7 @@ static void drop_dead(frame *f, const ran_op *op, const ran_op *user)
             drop_dead(f, inner, user);
 }
 
-/* ---- One op -------------------------------------------------------------------------------------- */
+/* ---- One op ---------------------------------------------------------------------------------- */
 
 static const ran_dim *const *known_elements(ran_infer *infer, const ran_tensor *tensor,
                                             size_t *out_count)
@@ -221,7 +221,7 @@ ran_status ran_op_evaluate(const ran_op *op, const ran_tensor *const *operands,
     return evaluate_op(op, operands, NULL, out_results);
 }
 
-/* ---- Regions --------------------------------------------------------------------------------------- */
+/* ---- Regions --------------------------------------------------------------------------------- */
 
 static ran_status check_operand(const ran_op *op, size_t index, const ran_tensor *tensor)
 {
@@ -229,8 +229,8 @@ static ran_status check_operand(const ran_op *op, size_t index, const ran_tensor
     if (!value || tensor)
         return RAN_OK;
     if (value->type && !ran_type_is_tensor(value->type))
-        return ran_op_error(op, RAN_UNSUPPORTED, "operand %zu is a %s, which can't be evaluated yet",
-                            index, ran_type_text(ran_op_module(op)->context, value->type));
+        return ran_op_error(op, RAN_UNSUPPORTED,
+                            "operand %zu is a %s, which can't be evaluated yet", index, ran_type_text(ran_op_module(op)->context, value->type));
     RAN_BUG(ran_op_module(op)->context, "%s: operand %zu has no value", ran_opcode_name(op->opcode),
             index);
 }
@@ -327,7 +327,7 @@ ran_status ran_evaluate_region(const ran_evaluation *evaluation, const ran_regio
                       result_count);
 }
 
-/* ---- Functions ---------------------------------------------------------------------------------------- */
+/* ---- Functions ------------------------------------------------------------------------------- */
 
 typedef struct size_binding {
     const ran_dim *symbol;

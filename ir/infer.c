@@ -2,15 +2,15 @@
 /*
  * Type inference: fills a ran_infer from the operands, calls the op's hook, keeps the results.
  *
- * A size that depends on data gets a fresh symbol from every call of a hook. So that inferring again
- * changes nothing, a fresh symbol of this call becomes the one that stood at its place before.
+ * A size that depends on data gets a fresh symbol from every call of a hook. So that inferring
+ * again changes nothing, a fresh symbol of this call becomes the one that stood at its place before.
  */
 #include "ir/infer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Messages ---------------------------------------------------------------------------------- */
+/* ---- Messages -------------------------------------------------------------------------------- */
 
 /* "file:line:column" of an op that was parsed; line 0 for others. */
 static void find_position(const ran_op *op, const char **out_file, int *out_line, int *out_column)
@@ -58,7 +58,7 @@ ran_status ran_infer_error(const ran_infer *infer, const char *format, ...)
     return RAN_INVALID;
 }
 
-/* ---- Helpers for hooks -------------------------------------------------------------------------- */
+/* ---- Helpers for hooks ----------------------------------------------------------------------- */
 
 static int64_t constants_of(const ran_dim *const *known, size_t count, int64_t *out,
                             size_t capacity)
@@ -139,8 +139,8 @@ static ran_status broadcast_axis(ran_infer *infer, size_t count, const ran_type 
         const ran_dim *next = types[i]->dims[own];
         const ran_dim *both = dim ? broadcast_dim(infer->context, dim, next) : next;
         if (!both)
-            return ran_infer_error(infer, "operand %zu, %s, does not broadcast: axis %d is %s before",
-                                   i, ran_type_text(infer->context, types[i]), axis,
+            return ran_infer_error(infer,
+                                   "operand %zu, %s, does not broadcast: axis %d is %s before", i, ran_type_text(infer->context, types[i]), axis,
                                    ran_dim_text(infer->context, dim));
         dim = both;
     }
@@ -174,7 +174,7 @@ ran_status ran_infer_broadcast(ran_infer *infer, size_t count, const ran_type *c
     return RAN_OK;
 }
 
-/* ---- The call of a hook --------------------------------------------------------------------------- */
+/* ---- The call of a hook ---------------------------------------------------------------------- */
 
 ran_status ran_infer_call(ran_infer *infer)
 {
@@ -233,7 +233,7 @@ static void fill_operands(ran_infer *infer)
     }
 }
 
-/* ---- Fresh symbols ---------------------------------------------------------------------------------- */
+/* ---- Fresh symbols --------------------------------------------------------------------------- */
 
 typedef struct renaming {
     size_t count;
@@ -320,7 +320,7 @@ ran_status ran_infer_op(ran_infer *infer, ran_arena *arena, const ran_op *op, bo
     return status;
 }
 
-/* ---- Ops and functions -------------------------------------------------------------------------------- */
+/* ---- Ops and functions ----------------------------------------------------------------------- */
 
 static void keep_known(const ran_op *op, const ran_infer *infer, size_t index)
 {

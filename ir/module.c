@@ -49,7 +49,7 @@ void ran_module_keep_tensor(ran_module *module, const ran_tensor *tensor)
     module->tensors = link;
 }
 
-/* ---- Metadata ---------------------------------------------------------------------------------- */
+/* ---- Metadata -------------------------------------------------------------------------------- */
 
 static size_t find_metadata(const ran_module *module, const char *key)
 {
@@ -95,7 +95,7 @@ const char *ran_module_metadata_key(const ran_module *module, size_t index)
     return index < module->metadata_count ? module->metadata[index].key : NULL;
 }
 
-/* ---- Functions ----------------------------------------------------------------------------------- */
+/* ---- Functions ------------------------------------------------------------------------------- */
 
 ran_function *ran_module_first_function(const ran_module *module)
 {
@@ -172,7 +172,7 @@ const char *ran_function_output_name(const ran_function *function, size_t index)
     return index < function->output_name_count ? function->output_names[index] : NULL;
 }
 
-/* ---- Constants ----------------------------------------------------------------------------------- */
+/* ---- Constants ------------------------------------------------------------------------------- */
 
 static bool constant_named(const void *item, const void *key)
 {
@@ -263,7 +263,7 @@ size_t ran_module_drop_unused_constants(ran_module *module)
     return count;
 }
 
-/* ---- Regions ------------------------------------------------------------------------------------- */
+/* ---- Regions --------------------------------------------------------------------------------- */
 
 ran_value *ran_region_add_argument(ran_region *region, const char *name, const ran_type *type)
 {
@@ -333,7 +333,7 @@ ran_function *ran_region_function(const ran_region *region)
     return region->function;
 }
 
-/* ---- Values --------------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 static ran_module *module_of(const ran_value *value)
 {

@@ -12,7 +12,7 @@
 
 static const uint64_t order_gap = UINT64_C(1) << 32;
 
-/* ---- Use lists --------------------------------------------------------------------------------- */
+/* ---- Use lists ------------------------------------------------------------------------------- */
 
 static void link_use(ran_use *use, ran_value *value)
 {
@@ -83,7 +83,7 @@ void ran_value_replace_uses(ran_value *from, ran_value *to)
     }
 }
 
-/* ---- Order --------------------------------------------------------------------------------------- */
+/* ---- Order ----------------------------------------------------------------------------------- */
 
 static void renumber(ran_region *region)
 {
@@ -182,7 +182,7 @@ bool ran_value_dominates(const ran_value *value, const ran_op *user)
     return holder && op->order < holder->order;
 }
 
-/* ---- Creation -------------------------------------------------------------------------------------- */
+/* ---- Creation -------------------------------------------------------------------------------- */
 
 ran_builder ran_builder_at_end(ran_region *region)
 {
@@ -220,7 +220,8 @@ ran_value *ran_build(ran_builder *builder, ran_opcode opcode, size_t operand_cou
     ran_op *op = ran_op_create(builder, opcode, operand_count, operands, 1);
     ran_context *context = builder->module->context;
     if (ran_op_infer_types(op) != RAN_OK)
-        RAN_BUG(context, "%s", ran_diagnostic_at(context, ran_diagnostic_count(context) - 1)->message);
+        RAN_BUG(context, "%s",
+                ran_diagnostic_at(context, ran_diagnostic_count(context) - 1)->message);
     return &op->results[0];
 }
 
@@ -262,7 +263,7 @@ void ran_op_replace(ran_op *op, ran_value *const *values)
     ran_op_erase(op);
 }
 
-/* ---- Parts ---------------------------------------------------------------------------------------- */
+/* ---- Parts ----------------------------------------------------------------------------------- */
 
 ran_opcode ran_op_opcode(const ran_op *op)
 {

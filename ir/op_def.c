@@ -26,7 +26,7 @@ static const row rows[RAN_OP_COUNT] = {
 static ran_op_def definitions[RAN_OP_COUNT];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* ---- Parsing ----------------------------------------------------------------------------------- */
+/* ---- Parsing --------------------------------------------------------------------------------- */
 
 static void *allocate(size_t count, size_t size)
 {
@@ -188,7 +188,7 @@ static void parse_rows(void)
     }
 }
 
-/* ---- Lookups ----------------------------------------------------------------------------------- */
+/* ---- Lookups --------------------------------------------------------------------------------- */
 
 const ran_op_def *ran_op_definition(ran_opcode opcode)
 {

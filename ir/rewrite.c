@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* ---- Mappings ---------------------------------------------------------------------------------- */
+/* ---- Mappings -------------------------------------------------------------------------------- */
 
 typedef struct entry {
     const ran_value *from;
@@ -68,7 +68,7 @@ ran_value *ran_mapping_get(const ran_mapping *mapping, const ran_value *from)
     return mapping->capacity && from ? slot_of(mapping, from)->to : NULL;
 }
 
-/* ---- Clones -------------------------------------------------------------------------------------- */
+/* ---- Clones ---------------------------------------------------------------------------------- */
 
 static void copy_value(ran_module *module, ran_value *to, const ran_value *from,
                        ran_mapping *mapping)

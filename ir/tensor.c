@@ -174,7 +174,7 @@ ran_tensor *ran_tensor_cast(const ran_tensor *tensor, ran_elem elem)
     return result;
 }
 
-/* ---- Properties -------------------------------------------------------------------------------- */
+/* ---- Properties ------------------------------------------------------------------------------ */
 
 ran_elem ran_tensor_elem(const ran_tensor *tensor)
 {
@@ -269,7 +269,7 @@ bool ran_tensor_equal(const ran_tensor *a, const ran_tensor *b)
     return true;
 }
 
-/* ---- Elements ----------------------------------------------------------------------------------- */
+/* ---- Elements -------------------------------------------------------------------------------- */
 
 const char *ran_tensor_string(const ran_tensor *tensor, int64_t index)
 {

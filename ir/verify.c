@@ -17,7 +17,7 @@ typedef struct verifier {
 
 #define FAIL(v, op, ...) ((v)->failed = true, (void)ran_op_error(op, RAN_INVALID, __VA_ARGS__))
 
-/* ---- Arity --------------------------------------------------------------------------------------- */
+/* ---- Arity ----------------------------------------------------------------------------------- */
 
 static bool is_variadic(const ran_operand_spec *specs, size_t count)
 {
@@ -53,7 +53,7 @@ static void check_attributes(verifier *v, const ran_op *op, const ran_op_def *d)
     }
 }
 
-/* ---- Values ---------------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 static bool is_in_list(const ran_use *use)
 {
@@ -149,7 +149,7 @@ static void check_types(verifier *v, const ran_op *op, const ran_op_def *d)
     ran_arena_destroy(scratch);
 }
 
-/* ---- Ops and regions --------------------------------------------------------------------------------- */
+/* ---- Ops and regions ------------------------------------------------------------------------- */
 
 static void check_region(verifier *v, const ran_region *region);
 
@@ -214,7 +214,8 @@ static void check_region(verifier *v, const ran_region *region)
             continue;
         v->failed = true;
         if (typed)
-            ran_error(v->context, RAN_INVALID, "function %s: argument %zu of a region, %s, is too large",
+            ran_error(v->context, RAN_INVALID,
+                      "function %s: argument %zu of a region, %s, is too large",
                       region->function->name, i, ran_type_text(v->context, a->type));
         else
             ran_error(v->context, RAN_INVALID, "function %s: argument %zu of a region has no type",

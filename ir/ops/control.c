@@ -21,7 +21,7 @@ static ran_status infer_nothing(ran_infer *infer)
 
 const ran_op_hooks ran_hooks_terminator = {.infer = infer_nothing};
 
-/* ---- What ops with regions share ------------------------------------------------------------------ */
+/* ---- What ops with regions share ------------------------------------------------------------- */
 
 static ran_status yielded(const ran_infer *infer, const ran_region *region, size_t count,
                           const ran_op **out_yield)
@@ -84,7 +84,7 @@ static void count_regions(const ran_op *op, ran_counts *counts)
         count_region(op->regions[i], counts);
 }
 
-/* ---- call ---------------------------------------------------------------------------------------------- */
+/* ---- call ------------------------------------------------------------------------------------ */
 
 static ran_status find_callee(const ran_op *op, const ran_function **out_function)
 {
@@ -153,7 +153,7 @@ static ran_status evaluate_call(ran_evaluation *e)
 const ran_op_hooks ran_hooks_call = {
     .verify = verify_call, .infer = infer_call, .evaluate = evaluate_call};
 
-/* ---- kernel -------------------------------------------------------------------------------------------- */
+/* ---- kernel ---------------------------------------------------------------------------------- */
 
 static ran_status pass_operand(ran_infer *infer, ran_region *region, size_t index)
 {
@@ -202,7 +202,7 @@ static ran_status evaluate_kernel(ran_evaluation *e)
 const ran_op_hooks ran_hooks_kernel = {
     .infer = infer_kernel, .evaluate = evaluate_kernel, .count = count_regions};
 
-/* ---- if ---------------------------------------------------------------------------------------------------- */
+/* ---- if -------------------------------------------------------------------------------------- */
 
 /* The branch that a known condition takes, or -1. */
 static int known_branch(const ran_infer *infer)
@@ -252,7 +252,7 @@ static ran_status evaluate_if(ran_evaluation *e)
 const ran_op_hooks ran_hooks_if = {
     .infer = infer_if, .evaluate = evaluate_if, .count = count_regions};
 
-/* ---- loop -------------------------------------------------------------------------------------------------- */
+/* ---- loop ------------------------------------------------------------------------------------ */
 
 typedef struct loop_parts {
     ran_region *body;
@@ -432,7 +432,7 @@ static ran_status infer_loop(ran_infer *infer)
     return status;
 }
 
-/* ---- loop: evaluation ------------------------------------------------------------------------------------------ */
+/* ---- loop: evaluation ------------------------------------------------------------------------ */
 
 /* What a running loop holds: references to the carried values and to every scanned one. */
 typedef struct loop_state {

@@ -163,7 +163,8 @@ static inline void random_kernel(random_module *r, ran_builder *b)
     ran_builder end = ran_builder_at_end(region);
     ran_value *inner = r->values[0];
     ran_op *change = ran_op_create(&end, RAN_OP_IDENTITY, 1, &inner, 1);
-    ran_op_create(&end, RAN_OP_YIELD, 2, (ran_value *[]){ran_op_result(change, 0), r->values[1]}, 0);
+    ran_op_create(&end, RAN_OP_YIELD, 2,
+                  (ran_value *[]){ran_op_result(change, 0), r->values[1]}, 0);
     r->values[0] = saved[0];
     r->values[1] = saved[1];
     r->count = scope;

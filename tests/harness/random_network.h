@@ -138,7 +138,7 @@ static inline int64_t net_extent(const ran_value *value, int axis)
     return ran_dim_is_constant(dim) ? ran_dim_value(dim) : -1;
 }
 
-/* ---- Layers ----------------------------------------------------------------------------------- */
+/* ---- Layers ---------------------------------------------------------------------------------- */
 
 static inline ran_value *net_batch_norm(random_network *r, ran_value *x)
 {
@@ -371,7 +371,7 @@ static inline ran_value *net_normalize(random_network *r)
     return net_keep(r, net_op(r, RAN_OP_LAYER_NORMALIZATION, 3, operands, 1));
 }
 
-/* ---- What comes up less often -------------------------------------------------------------------- */
+/* ---- What comes up less often ---------------------------------------------------------------- */
 
 /* softmax(x . x^T) . x over the last two axes. */
 static inline ran_value *net_attention(random_network *r)
@@ -628,7 +628,7 @@ static inline ran_module *random_network_create(ran_context *context, uint64_t s
     return module;
 }
 
-/* ---- Running ------------------------------------------------------------------------------------ */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 /* `batch` is what a symbol stands for. */
 static inline ran_tensor *random_input(const ran_value *argument, int64_t batch, uint64_t seed)

@@ -51,7 +51,7 @@ static void optimize(run_state *s)
     ran_pass_manager_destroy(manager);
 }
 
-/* ---- Slots: run one after the other, in an order that a pool could have chosen ------------------ */
+/* ---- Slots: run one after the other, in an order that a pool could have chosen --------------- */
 
 typedef void task_function(void *argument, unsigned slot, size_t begin, size_t end);
 

@@ -346,5 +346,6 @@ END_TEST
 RAN_UNIT_TESTS(if_runs_one_branch_with_outer_values, loop_carries_and_stacks,
                loop_ends_by_its_condition_and_knows_the_iteration, loop_lets_sizes_grow,
                call_runs_a_function_and_refuses_recursion, kernel_is_isolated,
-               verifier_names_what_is_wrong, inputs_must_fit, binding_a_dimension_makes_types_static,
+               verifier_names_what_is_wrong, inputs_must_fit,
+               binding_a_dimension_makes_types_static,
                tensors_are_dropped_behind_their_last_use, counts_go_through_regions)

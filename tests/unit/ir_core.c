@@ -70,7 +70,8 @@ START_TEST(keeps_uses_and_order)
     ran_value *x = add_input("x", 4), *y = add_input("y", 4);
     ran_builder b = ran_builder_at_end(ran_function_body(function));
     ran_op *sum = ran_op_create(&b, RAN_OP_ADD, 2, (ran_value *[]){x, x}, 1);
-    ran_op *product = ran_op_create(&b, RAN_OP_MUL, 2, (ran_value *[]){ran_op_result(sum, 0), y}, 1);
+    ran_op *product =
+        ran_op_create(&b, RAN_OP_MUL, 2, (ran_value *[]){ran_op_result(sum, 0), y}, 1);
     ck_assert_uint_eq(ran_value_use_count(x), 2);
     ck_assert(ran_op_is_before(sum, product));
     ck_assert(!ran_op_is_before(product, sum));

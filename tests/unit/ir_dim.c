@@ -68,7 +68,8 @@ START_TEST(divisions_keep_only_what_does_not_divide)
     context = ran_context_create();
     const ran_dim *n = symbol("N"), *m = symbol("M"), *two = number(2);
     /* floor((N + 3) / 2) = floor((N + 1) / 2) + 1 */
-    ck_assert_ptr_eq(floordiv(add(n, number(3)), two), add(floordiv(add(n, number(1)), two), number(1)));
+    ck_assert_ptr_eq(floordiv(add(n, number(3)), two),
+                     add(floordiv(add(n, number(1)), two), number(1)));
     ck_assert_ptr_eq(floordiv(add(mul(n, two), number(1)), number(4)), floordiv(n, two));
     ck_assert_ptr_eq(floordiv(floordiv(n, two), two), floordiv(n, number(4)));
     ck_assert_ptr_eq(floordiv(add(floordiv(n, two), number(1)), two),
@@ -184,7 +185,7 @@ START_TEST(fresh_symbols_avoid_those_of_a_text)
 }
 END_TEST
 
-/* ---- Random expressions against their naive meaning ------------------------------------------------ */
+/* ---- Random expressions against their naive meaning ------------------------------------------ */
 
 enum { SYMBOLS = 3, NODES = 14 };
 static const char *const names[SYMBOLS] = {"A", "B", "C"};
@@ -207,7 +208,8 @@ static void random_expression(expression nodes[NODES])
 {
     for (int i = 0; i < NODES; i++) {
         bool leaf = i < 2 || below(3) == 0;
-        nodes[i] = (expression){.kind = -1, .symbol = below(SYMBOLS + 1) - 1, .value = below(13) - 4};
+        nodes[i] = (expression){
+            .kind = -1, .symbol = below(SYMBOLS + 1) - 1, .value = below(13) - 4};
         if (leaf)
             continue;
         nodes[i].lhs = below(i);

@@ -7,7 +7,7 @@
 
 static ran_context *context;
 
-/* ---- Naive recomputation --------------------------------------------------------------------------- */
+/* ---- Naive recomputation --------------------------------------------------------------------- */
 
 enum { MAX_OPS = 4096 };
 typedef struct walk {
@@ -85,7 +85,7 @@ static void check_all(ran_function *function, uint64_t seed)
     free(w);
 }
 
-/* ---- Edits -------------------------------------------------------------------------------------------- */
+/* ---- Edits ----------------------------------------------------------------------------------- */
 
 static ran_op *random_op(ran_function *function, random_module *r, walk *w)
 {
@@ -159,7 +159,7 @@ START_TEST(random_edits_keep_uses_and_order)
 }
 END_TEST
 
-/* ---- Modules ----------------------------------------------------------------------------------------------- */
+/* ---- Modules --------------------------------------------------------------------------------- */
 
 static void check_verifies(const ran_module *module, uint64_t seed)
 {

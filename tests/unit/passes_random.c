@@ -43,7 +43,8 @@ static void check_level(const char *level, uint64_t first, uint64_t count)
 {
     for (uint64_t seed = first; seed < first + count; seed++) {
         ran_context *context = ran_context_create();
-        ran_module *module = random_network_create(context, seed, 8 + (int)(seed % 20), seed % 3 == 0);
+        int layers = 8 + (int)(seed % 20);
+        ran_module *module = random_network_create(context, seed, layers, seed % 3 == 0);
         ran_tensor *before[NETWORK_RESULTS], *after[NETWORK_RESULTS];
         if (ran_module_verify(module) != RAN_OK)
             give_up(context, module, seed, "does not verify");
