@@ -15,13 +15,13 @@ bool ran_op_has_kernel(const ran_op *op, const ran_target *target)
     return false;
 }
 
-/* ---- Building --------------------------------------------------------------------------------------- */
+/* ---- Building -------------------------------------------------------------------------------- */
 
 static bool all_constant(const ran_op *op)
 {
     RAN_FOR_OPERANDS(op, i, value)
-        if (!ran_value_constant(value))
-            return false;
+    if (!ran_value_constant(value))
+        return false;
     return op->operand_count > 0 && op->result_count == 1;
 }
 
@@ -35,7 +35,7 @@ ran_value *ran_expand_finish(ran_expansion *e, ran_op *op)
     if (!all_constant(op) || op->operand_count > 8)
         return ran_op_result(op, 0);
     RAN_FOR_OPERANDS(op, i, value)
-        operands[i] = ran_value_constant(value);
+    operands[i] = ran_value_constant(value);
     if (ran_op_evaluate(op, operands, &result) != RAN_OK)
         RAN_BUG(e->context, "expansion of %s: %s can't be folded", ran_op_text(e->context, e->op),
                 ran_op_text(e->context, op));
@@ -151,7 +151,7 @@ ran_value *ran_expand_along(ran_expansion *e, ran_value *vector, int axis, int r
     return ran_expand_view(e, vector, rank - axis, dims);
 }
 
-/* ---- In a wider type ------------------------------------------------------------------------------------ */
+/* ---- In a wider type ------------------------------------------------------------------------- */
 
 static bool expand_one(ran_expansion *e);
 static bool has_expander(ran_opcode opcode);
@@ -169,8 +169,8 @@ static const struct widening {
 /* Ops whose operands follow one element type, and that f32 and i32 serve as well. */
 static bool may_widen(const ran_op *op)
 {
-    static const ran_opcode kept[] = {RAN_OP_QUANTIZE_LINEAR, RAN_OP_DEQUANTIZE_LINEAR,
-                                      RAN_OP_CAST, RAN_OP_BIT_CAST};
+    static const ran_opcode kept[] = {RAN_OP_QUANTIZE_LINEAR, RAN_OP_DEQUANTIZE_LINEAR, RAN_OP_CAST,
+                                      RAN_OP_BIT_CAST};
     for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
         if (op->opcode == kept[i])
             return false;
@@ -182,10 +182,10 @@ static ran_op *widened(ran_expansion *e, const struct widening *w)
     bool any = false;
     ran_mapping *mapping = ran_mapping_create();
     RAN_FOR_OPERANDS(e->op, i, value)
-        if (ran_type_elem(ran_value_type(value)) == w->from) {
-            ran_mapping_set(mapping, value, ran_expand_cast(e, value, w->to));
-            any = true;
-        }
+    if (ran_type_elem(ran_value_type(value)) == w->from) {
+        ran_mapping_set(mapping, value, ran_expand_cast(e, value, w->to));
+        any = true;
+    }
     ran_op *op = any ? ran_op_clone(&e->builder, e->op, mapping) : NULL;
     ran_mapping_destroy(mapping);
     return op;
@@ -196,8 +196,8 @@ static void erase_with_casts(ran_op *op)
     ran_op *casts[16];
     size_t count = 0;
     RAN_FOR_OPERANDS(op, i, value)
-        if (ran_op_is(ran_value_op(value), RAN_OP_CAST) && count < 16)
-            casts[count++] = ran_value_op(value);
+    if (ran_op_is(ran_value_op(value), RAN_OP_CAST) && count < 16)
+        casts[count++] = ran_value_op(value);
     ran_op_erase(op);
     for (size_t i = 0; i < count; i++)
         if (!ran_value_has_uses(ran_op_result(casts[i], 0)))
@@ -227,7 +227,7 @@ static bool widen(ran_expansion *e, const ran_target *target)
     return false;
 }
 
-/* ---- The table --------------------------------------------------------------------------------------------- */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 static const struct expander {
     ran_opcode opcode;

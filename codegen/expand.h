@@ -22,7 +22,7 @@ typedef struct ran_expansion {
 /* Whether any row takes the op as it stands. */
 bool ran_op_has_kernel(const ran_op *op, const ran_target *target);
 
-/* ---- Building ------------------------------------------------------------------------------------- */
+/* ---- Building -------------------------------------------------------------------------------- */
 
 /* An op without attributes; a constant when all operands are. */
 ran_value *ran_expand_make(ran_expansion *e, ran_opcode opcode, size_t count,
@@ -44,7 +44,7 @@ ran_value *ran_expand_fill(ran_expansion *e, ran_value *scalar, const ran_type *
 /* A vector along `axis` of a tensor of this rank: [C] -> [C,1,1]. */
 ran_value *ran_expand_along(ran_expansion *e, ran_value *vector, int axis, int rank);
 
-/* ---- Expanders: false when they don't take the op ------------------------------------------------------ */
+/* ---- Expanders: false when they don't take the op -------------------------------------------- */
 
 bool ran_expand_batch_normalization(ran_expansion *e);
 bool ran_expand_layer_normalization(ran_expansion *e);

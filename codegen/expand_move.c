@@ -26,7 +26,7 @@ static const ran_dim *number(const ran_expansion *e, int64_t value)
     return ran_dim_constant(e->context, value);
 }
 
-/* ---- Generators and dropout ---------------------------------------------------------------------------- */
+/* ---- Generators and dropout ------------------------------------------------------------------ */
 
 /* In inference, or with nothing to drop. */
 bool ran_expand_dropout(ran_expansion *e)
@@ -105,7 +105,7 @@ bool ran_expand_space_to_depth(ran_expansion *e)
     return true;
 }
 
-/* ---- Quantisation ------------------------------------------------------------------------------------------ */
+/* ---- Quantisation ---------------------------------------------------------------------------- */
 
 /* x, scale and zero point such that they broadcast; in blocks, the axis is split. */
 typedef struct grain {
@@ -160,8 +160,8 @@ static bool split_blocks(ran_expansion *e, grain *g, int axis)
 
 static bool make_grain(ran_expansion *e, grain *g)
 {
-    *g = (grain){operand(e, 0), operand(e, 1), operand(e, 2), ran_type_rank(operand_type(e, 0)),
-                 {NULL}};
+    *g = (grain){
+        operand(e, 0), operand(e, 1), operand(e, 2), ran_type_rank(operand_type(e, 0)), {NULL}};
     for (int i = 0; i < g->rank; i++)
         g->dims[i] = ran_type_dim(operand_type(e, 0), i);
     int axis = is_one(g->scale) ? 0 : ran_axis(ran_op_int(e->op, "axis"), g->rank);
@@ -216,15 +216,14 @@ bool ran_expand_dequantize_linear(ran_expansion *e)
     bool wide = ran_elem_bits(from) > 16;
     ran_value *x = wide ? g.x : ran_expand_cast(e, g.x, work);
     if (g.zero)
-        x = ran_expand_binary(e, RAN_OP_SUB, x,
-                              wide ? g.zero : ran_expand_cast(e, g.zero, work));
+        x = ran_expand_binary(e, RAN_OP_SUB, x, wide ? g.zero : ran_expand_cast(e, g.zero, work));
     x = ran_expand_binary(e, RAN_OP_MUL, ran_expand_cast(e, x, work),
                           ran_expand_cast(e, g.scale, work));
     e->results[0] = ran_expand_view(e, ran_expand_cast(e, x, to), g.rank, g.dims);
     return true;
 }
 
-/* ---- einsum ---------------------------------------------------------------------------------------------------- */
+/* ---- einsum ---------------------------------------------------------------------------------- */
 
 /* The axes of an ellipsis get labels of their own, counted from the right. */
 enum { LETTERS = 128, LABELS = LETTERS + RAN_MAX_RANK, TERMS = 8 };
@@ -305,8 +304,8 @@ static bool parse_equation(const ran_expansion *e, term *terms, term *out)
     for (size_t i = 0; i < e->op->operand_count; i++) {
         size_t length = strcspn(text, ",-");
         terms[i].value = operand(e, i);
-        if (text > end || !parse_term(text, length, ran_type_rank(operand_type(e, i)), &ellipsis,
-                                      &terms[i]) ||
+        if (text > end ||
+            !parse_term(text, length, ran_type_rank(operand_type(e, i)), &ellipsis, &terms[i]) ||
             repeats(&terms[i]))
             return false;
         text += length + 1;
@@ -381,12 +380,11 @@ static void push(term *t, int label)
     t->labels[t->rank++] = label;
 }
 
-/* A label that both have must have one extent: 1 against more broadcasts, which a matmul does not. */
+/* A label that both have must have one extent: 1 against more would broadcast. */
 static bool extents_agree(const term *a, const term *b)
 {
     for (int i = 0; i < a->rank; i++)
-        if (has_label(b, a->labels[i]) &&
-            extent_of(a, a->labels[i]) != extent_of(b, a->labels[i]))
+        if (has_label(b, a->labels[i]) && extent_of(a, a->labels[i]) != extent_of(b, a->labels[i]))
             return false;
     return true;
 }
@@ -399,9 +397,9 @@ static bool contract(ran_expansion *e, const term *a, const term *b, const term 
     if (!extents_agree(a, b))
         return false;
     for (int i = 0; i < a->rank; i++)
-        push(!has_label(b, a->labels[i])     ? &rows
+        push(!has_label(b, a->labels[i])    ? &rows
              : has_label(out, a->labels[i]) ? &batch
-                                             : &sum,
+                                            : &sum,
              a->labels[i]);
     for (int i = 0; i < b->rank; i++)
         if (!has_label(a, b->labels[i]))

@@ -33,14 +33,13 @@ static ran_value *standardise(ran_expansion *e, ran_value *x, size_t count, cons
     *out_mean = ran_expand_reduce(e, RAN_OP_REDUCE_MEAN, x, count, axes);
     if (centred)
         x = ran_expand_binary(e, RAN_OP_SUB, x, *out_mean);
-    ran_value *variance =
-        ran_expand_reduce(e, RAN_OP_REDUCE_MEAN, multiply(e, x, x), count, axes);
+    ran_value *variance = ran_expand_reduce(e, RAN_OP_REDUCE_MEAN, multiply(e, x, x), count, axes);
     ran_value *deviation = ran_expand_unary(e, RAN_OP_SQRT, add_number(e, variance, epsilon));
     *out_inverse = ran_expand_unary(e, RAN_OP_RECIPROCAL, deviation);
     return multiply(e, x, *out_inverse);
 }
 
-/* ---- batch_normalization ------------------------------------------------------------------------------ */
+/* ---- batch_normalization --------------------------------------------------------------------- */
 
 /* All axes but the channels'. */
 static size_t other_axes(int rank, int64_t *axes)
@@ -63,9 +62,9 @@ static ran_value *moved(ran_expansion *e, ran_value *running, ran_value *batch)
 {
     ran_elem elem = ran_type_elem(ran_value_type(running));
     double momentum = ran_op_float(e->op, "momentum");
-    return ran_expand_binary(
-        e, RAN_OP_ADD, multiply(e, running, ran_expand_scalar(e, elem, momentum)),
-        multiply(e, batch, ran_expand_scalar(e, elem, 1 - momentum)));
+    return ran_expand_binary(e, RAN_OP_ADD,
+                             multiply(e, running, ran_expand_scalar(e, elem, momentum)),
+                             multiply(e, batch, ran_expand_scalar(e, elem, 1 - momentum)));
 }
 
 /* The batch's own moments take the place of the given ones. */
@@ -118,8 +117,8 @@ static void fold_channels(ran_expansion *e, ran_value *const *v, ran_value **out
 
 static void compute_channels(ran_expansion *e, ran_value *const *v, ran_value **out)
 {
-    ran_value *deviation = ran_expand_unary(
-        e, RAN_OP_SQRT, add_number(e, v[3], ran_op_float(e->op, "epsilon")));
+    ran_value *deviation =
+        ran_expand_unary(e, RAN_OP_SQRT, add_number(e, v[3], ran_op_float(e->op, "epsilon")));
     out[0] = ran_expand_binary(e, RAN_OP_DIV, v[0], deviation);
     out[1] = ran_expand_binary(e, RAN_OP_SUB, v[1], multiply(e, v[2], out[0]));
 }
@@ -146,12 +145,12 @@ bool ran_expand_batch_normalization(ran_expansion *e)
     e->results[0] =
         ran_expand_binary(e, RAN_OP_ADD, multiply(e, operand(e, 0), affine[0]), affine[1]);
     for (size_t i = 1; i < e->op->result_count; i++)
-        e->results[i] = ran_expand_cast(
-            e, e->results[i], ran_type_elem(ran_value_type(ran_op_result(e->op, i))));
+        e->results[i] = ran_expand_cast(e, e->results[i],
+                                        ran_type_elem(ran_value_type(ran_op_result(e->op, i))));
     return true;
 }
 
-/* ---- layer_normalization, rms_normalization ---------------------------------------------------------------- */
+/* ---- layer_normalization, rms_normalization -------------------------------------------------- */
 
 bool ran_expand_layer_normalization(ran_expansion *e)
 {
@@ -161,20 +160,20 @@ bool ran_expand_layer_normalization(ran_expansion *e)
     size_t count = 0;
     for (int i = ran_axis(ran_op_int(e->op, "axis"), rank); i < rank; i++)
         axes[count++] = i;
-    ran_value *y = standardise(e, operand(e, 0), count, axes, ran_op_float(e->op, "epsilon"),
-                               e->op->opcode == RAN_OP_LAYER_NORMALIZATION, &e->results[1],
-                               &e->results[2]);
+    ran_value *y =
+        standardise(e, operand(e, 0), count, axes, ran_op_float(e->op, "epsilon"),
+                    e->op->opcode == RAN_OP_LAYER_NORMALIZATION, &e->results[1], &e->results[2]);
     y = multiply(e, y, ran_expand_cast(e, operand(e, 1), elem));
     if (operand(e, 2))
         y = ran_expand_binary(e, RAN_OP_ADD, y, ran_expand_cast(e, operand(e, 2), elem));
     e->results[0] = y;
     for (size_t i = 1; i < e->op->result_count; i++)
-        e->results[i] = ran_expand_cast(
-            e, e->results[i], ran_type_elem(ran_value_type(ran_op_result(e->op, i))));
+        e->results[i] = ran_expand_cast(e, e->results[i],
+                                        ran_type_elem(ran_value_type(ran_op_result(e->op, i))));
     return true;
 }
 
-/* ---- instance_normalization, group_normalization ------------------------------------------------------------- */
+/* ---- instance_normalization, group_normalization --------------------------------------------- */
 
 /* [N, C, ...] as [N, groups, the rest]. */
 bool ran_expand_group_normalization(ran_expansion *e)
@@ -195,7 +194,8 @@ bool ran_expand_group_normalization(ran_expansion *e)
         dims[i] = ran_type_dim(x, i);
     for (int i = 2; i < rank; i++)
         inner = ran_dim_binary(context, RAN_DIM_MUL, inner, dims[i]);
-    inner = ran_dim_binary(context, RAN_DIM_MUL, inner, ran_dim_constant(context, channels / groups));
+    inner =
+        ran_dim_binary(context, RAN_DIM_MUL, inner, ran_dim_constant(context, channels / groups));
     const ran_dim *grouped[] = {dims[0], ran_dim_constant(context, groups), inner};
     ran_value *y = ran_expand_view(e, operand(e, 0), 3, grouped);
     y = standardise(e, y, 1, (int64_t[]){2}, ran_op_float(e->op, "epsilon"), true, &mean, &inverse);
@@ -208,7 +208,7 @@ bool ran_expand_group_normalization(ran_expansion *e)
     return true;
 }
 
-/* ---- mean_variance_normalization, lp_normalization -------------------------------------------------------------- */
+/* ---- mean_variance_normalization, lp_normalization ------------------------------------------- */
 
 /* (x - mean) / (deviation + 1e-9), as ONNX's function has it. */
 bool ran_expand_mean_variance(ran_expansion *e)
@@ -223,8 +223,7 @@ bool ran_expand_mean_variance(ran_expansion *e)
     ran_value *x = operand(e, 0);
     x = ran_expand_binary(e, RAN_OP_SUB, x,
                           ran_expand_reduce(e, RAN_OP_REDUCE_MEAN, x, count, axes));
-    ran_value *variance =
-        ran_expand_reduce(e, RAN_OP_REDUCE_MEAN, multiply(e, x, x), count, axes);
+    ran_value *variance = ran_expand_reduce(e, RAN_OP_REDUCE_MEAN, multiply(e, x, x), count, axes);
     ran_value *deviation = add_number(e, ran_expand_unary(e, RAN_OP_SQRT, variance), 1e-9);
     e->results[0] = ran_expand_binary(e, RAN_OP_DIV, x, deviation);
     return true;
@@ -245,7 +244,7 @@ bool ran_expand_lp_normalization(ran_expansion *e)
     return true;
 }
 
-/* ---- Pools ----------------------------------------------------------------------------------------------------- */
+/* ---- Pools ----------------------------------------------------------------------------------- */
 
 bool ran_expand_global_pool(ran_expansion *e)
 {

@@ -16,7 +16,8 @@ static const ran_dim *times(ran_emission *e, const ran_dim *a, const ran_dim *b)
     return ran_dim_binary(e->context, RAN_DIM_MUL, a, b);
 }
 
-/* ---- one_hot ------------------------------------------------------------------------------------------ */
+/* ---- one_hot
+ * ------------------------------------------------------------------------------------------ */
 
 bool ran_one_hot_accepts(const ran_op *anchor, const ran_target *target)
 {
@@ -40,16 +41,18 @@ ran_status ran_one_hot_describe(ran_emission *e)
     RAN_SPEC(e, struct one_hot_spec, indices, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
     RAN_SPEC(e, struct one_hot_spec, values, ran_emission_io(e, ran_op_operand(e->anchor, 2)));
     RAN_SPEC(e, struct one_hot_spec, y, ran_emission_io_result(e, 0));
-    RAN_SPEC(e, struct one_hot_spec, kind, elem == RAN_ELEM_F32   ? ONE_HOT_F32
-                                           : elem == RAN_ELEM_I64 ? ONE_HOT_I64
-                                                                  : ONE_HOT_I32);
+    RAN_SPEC(e, struct one_hot_spec, kind,
+             elem == RAN_ELEM_F32   ? ONE_HOT_F32
+             : elem == RAN_ELEM_I64 ? ONE_HOT_I64
+                                    : ONE_HOT_I32);
     RAN_SPEC_DIM(e, struct one_hot_spec, depth, ran_type_dim(y, axis));
     RAN_SPEC_DIM(e, struct one_hot_spec, inner, ran_index_product(e->context, y, axis + 1, rank));
     e->tasks = ran_index_product(e->context, y, 0, axis + 1);
     return RAN_OK;
 }
 
-/* ---- trilu ---------------------------------------------------------------------------------------------- */
+/* ---- trilu
+ * ---------------------------------------------------------------------------------------------- */
 
 bool ran_trilu_accepts(const ran_op *anchor, const ran_target *target)
 {
@@ -78,7 +81,8 @@ ran_status ran_trilu_describe(ran_emission *e)
     return RAN_OK;
 }
 
-/* ---- reverse_sequence ------------------------------------------------------------------------------------- */
+/* ---- reverse_sequence
+ * ------------------------------------------------------------------------------------- */
 
 bool ran_reverse_sequence_accepts(const ran_op *anchor, const ran_target *target)
 {
@@ -109,7 +113,9 @@ ran_status ran_reverse_sequence_describe(ran_emission *e)
     return RAN_OK;
 }
 
-/* ---- cumulate ------------------------------------------------------------------------------------------------ */
+/* ---- cumulate
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int cumulate_axis(const ran_op *op)
 {
@@ -143,7 +149,9 @@ ran_status ran_cumulate_describe(ran_emission *e)
     return RAN_OK;
 }
 
-/* ---- topk ------------------------------------------------------------------------------------------------------ */
+/* ---- topk
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 bool ran_topk_accepts(const ran_op *anchor, const ran_target *target)
 {
@@ -173,7 +181,9 @@ ran_status ran_topk_describe(ran_emission *e)
     return RAN_OK;
 }
 
-/* ---- values ----------------------------------------------------------------------------------------------------- */
+/* ---- values
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 /* The dims that a shape selects. */
 static int64_t shape_range(const ran_op *op, int rank, int *out_first)
@@ -213,7 +223,9 @@ ran_status ran_values_describe(ran_emission *e)
     return RAN_OK;
 }
 
-/* ---- range -------------------------------------------------------------------------------------------------------- */
+/* ---- range
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 bool ran_range_accepts(const ran_op *anchor, const ran_target *target)
 {
@@ -234,7 +246,9 @@ ran_status ran_range_describe(ran_emission *e)
     return RAN_OK;
 }
 
-/* ---- grid_sample -------------------------------------------------------------------------------------------------- */
+/* ---- grid_sample
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static int64_t grid_mode(const char *mode)
 {

@@ -175,8 +175,8 @@ RAN_INLINE void step_lstm(const struct recurrent_spec *s, void *const *io, const
         ran_vf32 before = *at(c->c, k), pi = load(s, p, k);
         ran_vf32 po = load(s, p ? p + s->hidden : p, k), pf = load(s, p ? p + 2 * s->hidden : p, k);
         ran_vf32 i = activate(s, c, 0, *at(in, k) + pi * before);
-        ran_vf32 f = s->couples ? ran_splat_f32(1) - i
-                                : activate(s, c, 0, *at(forget, k) + pf * before);
+        ran_vf32 f =
+            s->couples ? ran_splat_f32(1) - i : activate(s, c, 0, *at(forget, k) + pf * before);
         ran_vf32 next = f * before + i * activate(s, c, 1, *at(forget + c->stride, k));
         ran_vf32 o = activate(s, c, 0, *at(out, k) + po * next);
         *at(c->c, k) = next;
@@ -184,8 +184,8 @@ RAN_INLINE void step_lstm(const struct recurrent_spec *s, void *const *io, const
     }
 }
 
-RAN_INLINE void store(const struct recurrent_spec *s, void *const *io, int64_t result, int64_t place,
-                      const float *from)
+RAN_INLINE void store(const struct recurrent_spec *s, void *const *io, int64_t result,
+                      int64_t place, const float *from)
 {
     if (result >= 0)
         __builtin_memcpy((float *)io[result] + place * s->hidden, from,
@@ -226,8 +226,8 @@ RAN_INLINE void run(const struct recurrent_spec *s, void *const *io, const cell 
     start(s, io, c, place);
     for (int64_t i = 0; i < s->steps; i++) {
         int64_t t = i < length && (s->backwards || c->direction) ? length - 1 - i : i;
-        const float *x = floats(io, s->x) +
-                         (s->batch_first ? b * s->steps + t : t * s->batch + b) * s->inputs;
+        const float *x =
+            floats(io, s->x) + (s->batch_first ? b * s->steps + t : t * s->batch + b) * s->inputs;
         if (i >= length) {
             for (int64_t k = 0; s->y >= 0 && k < s->hidden; k++)
                 ((float *)io[s->y])[y_place(s, b, t, c->direction) * s->hidden + k] = 0;
@@ -245,8 +245,8 @@ RAN_INLINE void run(const struct recurrent_spec *s, void *const *io, const cell 
     store(s, io, s->last_c, place, c->c);
 }
 
-RAN_BODY(recurrent)(const struct recurrent_spec *s, void *const *io, char *scratch, int64_t begin,
-                    int64_t end)
+RAN_BODY(recurrent)
+(const struct recurrent_spec *s, void *const *io, char *scratch, int64_t begin, int64_t end)
 {
     cell c = {.stride = (s->hidden + RAN_VL - 1) / RAN_VL * RAN_VL, .gates = (float *)scratch};
     c.h = c.gates + 4 * c.stride;

@@ -72,8 +72,8 @@ bool ran_recurrent_accepts(const ran_op *op, const ran_target *target)
     ran_elem elem = lengths ? ran_type_elem(ran_value_type(lengths)) : RAN_ELEM_I64;
     return (elem == RAN_ELEM_I32 || elem == RAN_ELEM_I64) &&
            ran_type_is_static(ran_value_type(ran_op_operand(op, W))) &&
-           ran_type_is_static(ran_value_type(ran_op_operand(op, R))) &&
-           same_dim(op, W, 2, X, 2) && same_dim(op, LENGTHS, 0, X, !first) &&
+           ran_type_is_static(ran_value_type(ran_op_operand(op, R))) && same_dim(op, W, 2, X, 2) &&
+           same_dim(op, LENGTHS, 0, X, !first) &&
            same_dim(op, INITIAL_H, first ? 0 : 1, X, !first) &&
            same_dim(op, INITIAL_C, first ? 0 : 1, X, !first);
 }
@@ -142,10 +142,11 @@ static void set_sizes(ran_emission *e)
     RAN_SPEC_DIM(e, struct recurrent_spec, hidden, hidden);
     RAN_SPEC_DIM(e, struct recurrent_spec, directions, ran_type_dim(r, 0));
     e->tasks = ran_dim_binary(context, RAN_DIM_MUL, ran_type_dim(x, !first), ran_type_dim(r, 0));
-    const ran_dim *vectors =
-        ran_dim_binary(context, RAN_DIM_CEILDIV, hidden, ran_dim_constant(context, e->target->lanes));
-    e->scratch = ran_dim_binary(context, RAN_DIM_MUL, vectors,
-                                ran_dim_constant(context, 4 * RECURRENT_VECTORS * e->target->lanes));
+    const ran_dim *vectors = ran_dim_binary(context, RAN_DIM_CEILDIV, hidden,
+                                            ran_dim_constant(context, e->target->lanes));
+    e->scratch =
+        ran_dim_binary(context, RAN_DIM_MUL, vectors,
+                       ran_dim_constant(context, 4 * RECURRENT_VECTORS * e->target->lanes));
 }
 
 ran_status ran_recurrent_describe(ran_emission *e)
@@ -164,7 +165,8 @@ ran_status ran_recurrent_describe(ran_emission *e)
     RAN_SPEC(e, struct recurrent_spec, functions, (int64_t)kind->functions);
     RAN_SPEC(e, struct recurrent_spec, wide,
              lengths && ran_type_elem(ran_value_type(lengths)) == RAN_ELEM_I64);
-    RAN_SPEC(e, struct recurrent_spec, backwards, !strcmp(ran_op_string(op, "direction"), "reverse"));
+    RAN_SPEC(e, struct recurrent_spec, backwards,
+             !strcmp(ran_op_string(op, "direction"), "reverse"));
     RAN_SPEC(e, struct recurrent_spec, has_clip, clip > 0);
     RAN_SPEC(e, struct recurrent_spec, clip, bits_of(clip));
     RAN_SPEC(e, struct recurrent_spec, linear,
