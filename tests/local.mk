@@ -102,10 +102,12 @@ check-summary:
 
 EXTRA_DIST += \
 	tests/harness/ir_runner \
+	tests/harness/kernels.sh \
 	tests/harness/lib.sh \
 	tests/harness/summary \
 	$(IR_TESTS) \
 	$(TOOL_TESTS) \
+	$(call test_files,kernels/*) \
 	tests/vecmath/ulp.c \
 	$(call found,tests/*/*.c tests/*/*.h tests/*/*.txt tests/data/* tests/data/*/*)
 
