@@ -64,6 +64,10 @@ RAN_VECTOR(uint64_t, ran_vu64);
 #define RAN_BODY(name) __attribute__((always_inline)) void ran_body_##name
 #define RAN_UNROLL _Pragma("clang loop unroll(full)")
 
+/* The instruction scheduler does not move loads across this: without it, those of the next step are
+ * taken ahead until accumulators no longer fit the registers. */
+#define RAN_SEPARATE_STEPS __asm__ volatile("")
+
 void ran_hook_store(void *const *io, const void *vector, const int64_t *index, int64_t lanes);
 void ran_hook_load(void *const *io, void *vector, const int64_t *index, int64_t lanes);
 

@@ -86,7 +86,7 @@ double ran_conv_direct_cost(const ran_op *anchor, const ran_target *target)
     conv_geometry g;
     if (!ran_conv_geometry(anchor, target, &g))
         return 1e300;
-    conv_tile tile = ran_conv_choose_tile(&g, target, direct_steps(&g));
+    conv_tile tile = ran_conv_choose_tile(&g, target, direct_steps(&g), 0);
     return tile.cycles * (double)ran_conv_batch(&g) / (target->ghz * 1e9);
 }
 
@@ -94,7 +94,7 @@ ran_status ran_conv_direct_prepare(ran_op *kernel, const ran_target *target)
 {
     conv_geometry g;
     RAN_ASSERT(NULL, ran_conv_geometry(ran_kernel_anchor(kernel), target, &g));
-    conv_tile tile = ran_conv_choose_tile(&g, target, direct_steps(&g));
+    conv_tile tile = ran_conv_choose_tile(&g, target, direct_steps(&g), 0);
     set_tile(kernel, tile.blocks, tile.pixels);
     return ran_kernel_pack(kernel, weights_operand(kernel), (int64_t[]){1, 0},
                            (int64_t[]){g.block, g.block}, 2, NULL, 0);
@@ -247,7 +247,7 @@ double ran_conv_first_layer_cost(const ran_op *anchor, const ran_target *target)
     if (!ran_conv_geometry(anchor, target, &g))
         return 1e300;
     unflatten(&g);
-    conv_tile tile = ran_conv_choose_tile(&g, target, taps_of(&g));
+    conv_tile tile = ran_conv_choose_tile(&g, target, taps_of(&g), 2);
     return 0.9 * tile.cycles * (double)ran_conv_batch(&g) / (target->ghz * 1e9);
 }
 
@@ -256,7 +256,7 @@ ran_status ran_conv_first_layer_prepare(ran_op *kernel, const ran_target *target
     conv_geometry g;
     RAN_ASSERT(NULL, ran_conv_geometry(ran_kernel_anchor(kernel), target, &g));
     unflatten(&g);
-    conv_tile tile = ran_conv_choose_tile(&g, target, taps_of(&g));
+    conv_tile tile = ran_conv_choose_tile(&g, target, taps_of(&g), 2);
     set_tile(kernel, tile.blocks, tile.pixels);
     return ran_kernel_pack(kernel, weights_operand(kernel), (int64_t[]){0}, (int64_t[]){g.block}, 1,
                            NULL, 0);
@@ -307,7 +307,7 @@ ran_status ran_conv_transposed_prepare(ran_op *kernel, const ran_target *target)
     phase = g;
     phase.ow = ceil_div(g.ow, g.window.stride[2]);
     conv_tile tile = ran_conv_choose_tile(&phase, target,
-                                          taps_of(&g) / (g.window.stride[1] * g.window.stride[2]));
+                                          taps_of(&g) / (g.window.stride[1] * g.window.stride[2]), 0);
     set_tile(kernel, tile.blocks, tile.pixels);
     return ran_kernel_pack(kernel, weights_operand(kernel), (int64_t[]){0, 1},
                            (int64_t[]){g.block, g.block}, 2, (int64_t[]){1, 0, 2, 3},

@@ -62,7 +62,10 @@ RAN_INLINE void step(const struct conv_direct_spec *s, const struct tile *t, sum
         if (BY_LANE && (pixels >> p & 1))
             values[p] = *(const ran_vf32 *)(x + p * s->stride_w * RAN_BLOCK);
     RAN_UNROLL for (int i = 0; i < STEP; i++)
+    {
+        RAN_SEPARATE_STEPS;
         channel(s, t, sum, values, x, i, w + i * RAN_BLOCK, pixels);
+    }
 }
 
 RAN_INLINE void channels(const struct conv_direct_spec *s, const struct tile *t, sums *sum,

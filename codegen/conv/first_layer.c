@@ -20,6 +20,7 @@ RAN_INLINE void tap(const struct conv_first_layer_spec *s, const struct tile *t,
                     const float *x, const float *w, int64_t kw, int64_t border)
 {
     ran_vf32 weight[CONV_TILE_VECTORS];
+    RAN_SEPARATE_STEPS;
     RAN_UNROLL for (int64_t b = 0; b < t->blocks; b++)
         RAN_UNROLL for (int64_t v = 0; v < RAN_NV; v++)
             weight[b * RAN_NV + v] =
@@ -39,7 +40,7 @@ RAN_INLINE void tap(const struct conv_first_layer_spec *s, const struct tile *t,
 RAN_INLINE void window_row(const struct conv_first_layer_spec *s, const struct tile *t, sums *sum,
                            const float *x, const float *w, int64_t border)
 {
-    if (border == CONV_BORDER_STATIC) {
+    if (s->kw <= 7) {
         RAN_UNROLL for (int64_t kw = 0; kw < s->kw; kw++)
             tap(s, t, sum, x, w + kw * RAN_BLOCK, kw, border);
         return;

@@ -111,11 +111,11 @@ int64_t ran_conv_border(const conv_geometry *g, int64_t pixels)
 }
 
 /* By-lane FMA keeps a vector of channels for each pixel; others broadcast one at a time. */
-static bool fits_registers(const ran_target *target, int64_t vectors, int64_t pixels)
+static bool fits_registers(const ran_target *target, int64_t vectors, int64_t pixels, int64_t spare)
 {
     int64_t inputs = target->arch == RAN_ARCH_AARCH64 ? pixels : 1;
     return vectors <= CONV_TILE_VECTORS && pixels <= CONV_TILE_PIXELS &&
-           vectors * pixels + vectors + inputs <= target->registers;
+           vectors * pixels + vectors + inputs + spare <= target->registers;
 }
 
 /* Cycles of a tile: multiplications, loads, the latency of too few accumulators, or weights that
@@ -152,13 +152,14 @@ static double image_cycles(const conv_geometry *g, const ran_target *target, con
     return total * (double)(g->oh * g->groups) * border;
 }
 
-conv_tile ran_conv_choose_tile(const conv_geometry *g, const ran_target *target, int64_t steps)
+conv_tile ran_conv_choose_tile(const conv_geometry *g, const ran_target *target, int64_t steps,
+                               int64_t spare)
 {
     int64_t nv = g->block / target->lanes;
     conv_tile best = {.blocks = 1, .pixels = 1, .border = ran_conv_border(g, 1), .cycles = 1e300};
     for (int64_t blocks = 1; blocks <= g->oc_blocks; blocks++)
         for (int64_t pixels = 1; pixels <= g->ow; pixels++) {
-            if (!fits_registers(target, blocks * nv, pixels))
+            if (!fits_registers(target, blocks * nv, pixels, spare))
                 break;
             conv_tile tile = {blocks, pixels, ran_conv_border(g, pixels), 0};
             tile.cycles = image_cycles(g, target, tile, steps);

@@ -27,8 +27,10 @@ typedef struct conv_tile {
  * be packed already. */
 bool ran_conv_geometry(const ran_op *anchor, const ran_target *target, conv_geometry *out);
 bool ran_conv_fills_blocks(const conv_geometry *g);
-/* The tile with the least predicted time for `steps` multiplications an output. */
-conv_tile ran_conv_choose_tile(const conv_geometry *g, const ran_target *target, int64_t steps);
+/* The tile with the least predicted time for `steps` multiplications an output, leaving `spare`
+ * registers free. */
+conv_tile ran_conv_choose_tile(const conv_geometry *g, const ran_target *target, int64_t steps,
+                               int64_t spare);
 /* Whether tiles of `pixels` need to look at columns, and can do so at compile time. */
 int64_t ran_conv_border(const conv_geometry *g, int64_t pixels);
 double ran_conv_macs(const conv_geometry *g); /* of one image */

@@ -22,6 +22,7 @@ RAN_INLINE void channels(const struct conv_transposed_spec *s, const struct tile
 {
     for (int64_t c = 0; c < RAN_BLOCK; c++) {
         ran_vf32 weight[CONV_TILE_VECTORS];
+        RAN_SEPARATE_STEPS;
         RAN_UNROLL for (int64_t b = 0; b < t->blocks; b++)
             RAN_UNROLL for (int64_t v = 0; v < RAN_NV; v++)
                 weight[b * RAN_NV + v] = *(const ran_vf32 *)(w + b * weights_of_block(s) +

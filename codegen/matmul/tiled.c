@@ -28,6 +28,7 @@ RAN_INLINE void inner(const struct matmul_spec *s, const struct tile *t, sums *s
                       const ran_vf32 *values, int lane, int64_t k)
 {
     ran_vf32 b[MATMUL_VECTORS];
+    RAN_SEPARATE_STEPS;
     RAN_UNROLL for (int64_t v = 0; v < s->tile_vectors; v++)
         b[v] = *(const ran_vf32 *)(t->panel + k * t->pitch + v * RAN_VL);
     RAN_UNROLL for (int64_t r = 0; r < t->rows; r++)
