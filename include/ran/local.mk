@@ -7,6 +7,8 @@ raninclude_HEADERS = \
 	include/ran/ir.h \
 	include/ran/onnx.h \
 	include/ran/op.def \
+	include/ran/parallel_openmp.h \
+	include/ran/parallel_pthreadpool.h \
 	include/ran/pass.h \
 	include/ran/ran.h \
 	include/ran/rt.h \
