@@ -7,8 +7,9 @@ libran_search_la_SOURCES = \
 	search/zoo/mobile.c \
 	search/zoo/ran_e.c \
 	search/zoo/resnet.c \
+	search/zoo/samples.c \
 	search/zoo/zoo.c
-noinst_HEADERS += search/zoo/builder.h search/zoo/families.h search/zoo/zoo.h
+noinst_HEADERS += search/zoo/builder.h search/zoo/families.h search/zoo/samples.h search/zoo/zoo.h
 EXTRA_DIST += search/zoo/networks.def
 libran_search_la_LIBADD = libran.la $(GLPK_LIBS) -lm
 libran_search_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined $(COMPLETE_LDFLAGS) -version-info 0:0:0

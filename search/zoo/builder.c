@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/zoo/builder.h"
+#include "search/zoo/samples.h"
 
 #include "ir/ir.h"
 #include "ir/noise.h"
@@ -38,18 +39,18 @@ static ran_feature dead(ran_net *net, ran_status status)
 {
     if (net->status == RAN_OK)
         net->status = status;
-    return (ran_feature){.channels = 1, .height = 1, .width = 1, .power = 1};
+    return (ran_feature){.channels = 1, .height = 1, .width = 1};
 }
 
 /* The feature of a finished op: shape from its inferred type, channels on axis 1. */
-static ran_feature finish(ran_net *net, ran_op *op, double power)
+static ran_feature finish(ran_net *net, ran_op *op)
 {
     ran_status status = ran_op_infer_types(op);
     if (status != RAN_OK)
         return dead(net, status);
     ran_value *y = ran_op_result(op, 0);
     const ran_type *type = ran_value_type(y);
-    ran_feature f = {y, ran_type_extent(type, 1), 1, 1, power};
+    ran_feature f = {y, ran_type_extent(type, 1), 1, 1};
     if (ran_type_rank(type) == 4) {
         f.height = ran_type_extent(type, 2);
         f.width = ran_type_extent(type, 3);
@@ -60,12 +61,12 @@ static ran_feature finish(ran_net *net, ran_op *op, double power)
 }
 
 static ran_feature apply(ran_net *net, ran_opcode opcode, const char *type, size_t count,
-                         ran_value *const *operands, double power)
+                         ran_value *const *operands)
 {
     for (size_t i = 0; i < count; i++)
         if (!operands[i])
             return dead(net, RAN_INVALID);
-    return finish(net, create(net, opcode, type, count, operands), power);
+    return finish(net, create(net, opcode, type, count, operands));
 }
 
 /* ---- Weights -------------------------------------------------------------------------------- */
@@ -140,7 +141,7 @@ static void set_square(ran_op *op, const char *name, int64_t value, size_t count
     ran_op_set_ints(op, name, (int64_t[]){value, value, value, value}, count);
 }
 
-/* He: deviation sqrt(2 / fan-in), so the output's power is twice the input's. */
+/* He et al., 2015: deviation sqrt(2 / fan-in), for rectified inputs. */
 ran_feature ran_net_conv(ran_net *net, ran_feature x, ran_conv_spec s)
 {
     int64_t kernel = s.kernel ? s.kernel : 1, stride = s.stride ? s.stride : 1;
@@ -159,41 +160,44 @@ ran_feature ran_net_conv(ran_net *net, ran_feature x, ran_conv_spec s)
     set_square(op, "strides", stride, 2);
     set_square(op, "pads", pad, 4);
     ran_op_set_int(op, "group", groups);
-    return finish(net, op, 2 * x.power);
+    return finish(net, op);
 }
 
-/* Statistics near those of x, so that the result has power 1. */
+/* Scale and shift as training leaves them. The variance is x's mean square and the mean nearly 0:
+ * with each channel's own statistics, untrained networks amplify every difference between images,
+ * layer by layer (Yang et al., "A mean field theory of batch normalization", 2019). */
 ran_feature ran_net_batch_norm(ran_net *net, ran_feature x)
 {
-    double deviation = sqrt(x.power);
+    double power;
     if (!x.value)
         return x;
+    ran_status status = ran_samples_power(net->samples, x.value, &power);
+    if (status != RAN_OK)
+        return dead(net, status);
     net->layers++;
     ran_value *operands[] = {
         x.value,
         vector(net, "scale", x.channels, 1, 0.1),
         vector(net, "bias", x.channels, 0, 0.1),
-        vector(net, "mean", x.channels, 0, 0.1 * deviation),
-        vector(net, "variance", x.channels, x.power, 0.1 * x.power),
+        vector(net, "mean", x.channels, 0, 0.1 * sqrt(power)),
+        vector(net, "variance", x.channels, power, 0.1 * power),
     };
     net->layers--;
-    return apply(net, RAN_OP_BATCH_NORMALIZATION, "BatchNormalization", 5, operands, 1);
+    return apply(net, RAN_OP_BATCH_NORMALIZATION, "BatchNormalization", 5, operands);
 }
 
 ran_feature ran_net_act(ran_net *net, ran_feature x, ran_act act)
 {
-    /* What is left of the power of a normal distribution. */
     static const struct {
         ran_opcode opcode;
         const char *type;
-        double keeps;
     } rows[] = {
-        [RAN_ACT_RELU] = {RAN_OP_RELU, "Relu", 0.5},
-        [RAN_ACT_RELU6] = {RAN_OP_CLIP, "Clip", 0.5},
-        [RAN_ACT_SILU] = {RAN_OP_SILU, "Swish", 0.36},
-        [RAN_ACT_HARD_SWISH] = {RAN_OP_HARD_SWISH, "HardSwish", 0.34},
-        [RAN_ACT_GELU] = {RAN_OP_GELU_ERF, "Gelu", 0.43},
-        [RAN_ACT_SIGMOID] = {RAN_OP_SIGMOID, "Sigmoid", 0.29},
+        [RAN_ACT_RELU] = {RAN_OP_RELU, "Relu"},
+        [RAN_ACT_RELU6] = {RAN_OP_CLIP, "Clip"},
+        [RAN_ACT_SILU] = {RAN_OP_SILU, "Swish"},
+        [RAN_ACT_HARD_SWISH] = {RAN_OP_HARD_SWISH, "HardSwish"},
+        [RAN_ACT_GELU] = {RAN_OP_GELU_ERF, "Gelu"},
+        [RAN_ACT_SIGMOID] = {RAN_OP_SIGMOID, "Sigmoid"},
     };
     if (act == RAN_ACT_NONE || !x.value)
         return x;
@@ -204,9 +208,9 @@ ran_feature ran_net_act(ran_net *net, ran_feature x, ran_act act)
         operands[2] = scalar(net, "max", 6);
         net->layers--;
     }
-    ran_feature y = apply(net, rows[act].opcode, rows[act].type, act == RAN_ACT_RELU6 ? 3 : 1,
-                          operands, rows[act].keeps * x.power);
-    return (ran_feature){y.value, x.channels, x.height, x.width, y.power};
+    ran_feature y =
+        apply(net, rows[act].opcode, rows[act].type, act == RAN_ACT_RELU6 ? 3 : 1, operands);
+    return (ran_feature){y.value, x.channels, x.height, x.width};
 }
 
 ran_feature ran_net_conv_bn(ran_net *net, ran_feature x, ran_conv_spec spec, ran_act act)
@@ -227,18 +231,17 @@ ran_feature ran_net_linear(ran_net *net, ran_feature x, int64_t channels)
     net->layers--;
     ran_op *op = create(net, RAN_OP_GEMM, "Gemm", 3, operands);
     ran_op_set_int(op, "transB", 1);
-    return finish(net, op, 2 * x.power);
+    return finish(net, op);
 }
 
 ran_feature ran_net_add(ran_net *net, ran_feature x, ran_feature y)
 {
-    return apply(net, RAN_OP_ADD, "Add", 2, (ran_value *[]){x.value, y.value}, x.power + y.power);
+    return apply(net, RAN_OP_ADD, "Add", 2, (ran_value *[]){x.value, y.value});
 }
 
 ran_feature ran_net_multiply(ran_net *net, ran_feature x, ran_feature gate)
 {
-    return apply(net, RAN_OP_MUL, "Mul", 2, (ran_value *[]){x.value, gate.value},
-                 x.power * gate.power);
+    return apply(net, RAN_OP_MUL, "Mul", 2, (ran_value *[]){x.value, gate.value});
 }
 
 static ran_feature pool(ran_net *net, ran_feature x, ran_opcode opcode, const char *type,
@@ -251,7 +254,7 @@ static ran_feature pool(ran_net *net, ran_feature x, ran_opcode opcode, const ch
     set_square(op, "strides", stride, 2);
     set_square(op, "pads", pad, 4);
     ran_op_set_int(op, "ceil_mode", ceil_mode);
-    return finish(net, op, x.power);
+    return finish(net, op);
 }
 
 ran_feature ran_net_max_pool(ran_net *net, ran_feature x, int64_t kernel, int64_t stride,
@@ -265,30 +268,27 @@ ran_feature ran_net_average_pool(ran_net *net, ran_feature x, int64_t kernel, in
     return pool(net, x, RAN_OP_AVERAGE_POOL, "AveragePool", kernel, stride, 0, false);
 }
 
-/* What a mean of activations keeps is mostly their mean's square. */
 ran_feature ran_net_global_pool(ran_net *net, ran_feature x)
 {
-    return apply(net, RAN_OP_GLOBAL_AVERAGE_POOL, "GlobalAveragePool", 1, &x.value, 0.35 * x.power);
+    return apply(net, RAN_OP_GLOBAL_AVERAGE_POOL, "GlobalAveragePool", 1, &x.value);
 }
 
 ran_feature ran_net_flatten(ran_net *net, ran_feature x)
 {
-    return apply(net, RAN_OP_FLATTEN, "Flatten", 1, &x.value, x.power);
+    return apply(net, RAN_OP_FLATTEN, "Flatten", 1, &x.value);
 }
 
 ran_feature ran_net_concat(ran_net *net, size_t count, const ran_feature *xs)
 {
     ran_value *operands[8];
-    double power = 0;
     for (size_t i = 0; i < count; i++) {
         if (!xs[i].value)
             return xs[i];
         operands[i] = xs[i].value;
-        power += xs[i].power / (double)count;
     }
     ran_op *op = create(net, RAN_OP_CONCAT, "Concat", count, operands);
     ran_op_set_int(op, "axis", 1);
-    return finish(net, op, power);
+    return finish(net, op);
 }
 
 ran_feature ran_net_add_padded(ran_net *net, ran_feature x, ran_feature y)
@@ -300,7 +300,7 @@ ran_feature ran_net_add_padded(ran_net *net, ran_feature x, ran_feature y)
     net->layers++;
     ran_value *operands[] = {x.value, integers(net, "pads", pads, 8)};
     net->layers--;
-    return ran_net_add(net, apply(net, RAN_OP_PAD, "Pad", 2, operands, x.power), y);
+    return ran_net_add(net, apply(net, RAN_OP_PAD, "Pad", 2, operands), y);
 }
 
 ran_feature ran_net_squeeze_excite(ran_net *net, ran_feature x, int64_t squeezed, ran_act act,
@@ -321,8 +321,8 @@ static ran_feature transpose(ran_net *net, ran_feature x, const int64_t *perm)
         return x;
     ran_op *op = create(net, RAN_OP_TRANSPOSE, "Transpose", 1, &x.value);
     ran_op_set_ints(op, "perm", perm, 4);
-    ran_feature y = finish(net, op, x.power);
-    return (ran_feature){y.value, x.channels, x.height, x.width, x.power};
+    ran_feature y = finish(net, op);
+    return (ran_feature){y.value, x.channels, x.height, x.width};
 }
 
 ran_feature ran_net_to_last(ran_net *net, ran_feature x)
@@ -345,11 +345,11 @@ ran_feature ran_net_layer_norm_last(ran_net *net, ran_feature x)
     net->layers--;
     ran_op *op = create(net, RAN_OP_LAYER_NORMALIZATION, "LayerNormalization", 3, operands);
     ran_op_set_float(op, "epsilon", 1e-6);
-    ran_feature y = finish(net, op, 1);
-    return (ran_feature){y.value, x.channels, x.height, x.width, 1};
+    ran_feature y = finish(net, op);
+    return (ran_feature){y.value, x.channels, x.height, x.width};
 }
 
-/* Weights of power 1 / fan-in: nothing rectifies before. */
+/* Deviation sqrt(1 / fan-in): nothing rectifies before. */
 ran_feature ran_net_linear_last(ran_net *net, ran_feature x, int64_t channels)
 {
     int64_t dims[] = {x.channels, channels};
@@ -359,10 +359,9 @@ ran_feature ran_net_linear_last(ran_net *net, ran_feature x, int64_t channels)
     ran_value *weight = noise(net, "weight", 2, dims, 0, sqrt(1.0 / (double)x.channels));
     ran_value *bias = vector(net, "bias", channels, 0, 0.02);
     net->layers--;
-    ran_feature y =
-        apply(net, RAN_OP_MATMUL, "MatMul", 2, (ran_value *[]){x.value, weight}, x.power);
-    y = apply(net, RAN_OP_ADD, "Add", 2, (ran_value *[]){y.value, bias}, x.power);
-    return (ran_feature){y.value, channels, x.height, x.width, x.power};
+    ran_feature y = apply(net, RAN_OP_MATMUL, "MatMul", 2, (ran_value *[]){x.value, weight});
+    y = apply(net, RAN_OP_ADD, "Add", 2, (ran_value *[]){y.value, bias});
+    return (ran_feature){y.value, channels, x.height, x.width};
 }
 
 ran_feature ran_net_scale_last(ran_net *net, ran_feature x, double scale)
@@ -370,8 +369,8 @@ ran_feature ran_net_scale_last(ran_net *net, ran_feature x, double scale)
     if (!x.value)
         return x;
     ran_value *operands[] = {x.value, vector(net, "layer_scale", x.channels, scale, 0.1 * scale)};
-    ran_feature y = apply(net, RAN_OP_MUL, "Mul", 2, operands, x.power * scale * scale);
-    return (ran_feature){y.value, x.channels, x.height, x.width, y.power};
+    ran_feature y = apply(net, RAN_OP_MUL, "Mul", 2, operands);
+    return (ran_feature){y.value, x.channels, x.height, x.width};
 }
 
 /* ---- Ends ----------------------------------------------------------------------------------- */

@@ -5,12 +5,10 @@
 
 #include "search/zoo/zoo.h"
 
-/* A feature map on its way: its value, shape, and expected mean square, from which the statistics
- * of the next batch normalisation follow. Vectors have height and width 1. */
+/* A feature map on its way: its value and shape. Vectors have height and width 1. */
 typedef struct ran_feature {
     ran_value *value; /* NULL after an error */
     int64_t channels, height, width;
-    double power;
 } ran_feature;
 
 typedef enum ran_act {
@@ -29,7 +27,8 @@ struct ran_net {
     ran_builder builder;
     ran_zoo_options options; /* complete: no zeros */
     ran_feature input;
-    char scope[64];    /* "stage2.block1", prefix of the layers' names */
+    char scope[64]; /* "stage2.block1", prefix of the layers' names */
+    struct ran_samples *samples;
     unsigned layers;   /* for names */
     uint64_t weights;  /* for seeds */
     ran_status status; /* of the first problem */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/zoo/builder.h"
 #include "search/zoo/families.h"
+#include "search/zoo/samples.h"
 
 #include <string.h>
 
@@ -50,7 +51,6 @@ static void add_input(ran_net *net, ran_function *function)
         .channels = o->channels,
         .height = o->height,
         .width = o->width_pixels,
-        .power = 1,
     };
 }
 
@@ -64,7 +64,9 @@ ran_status ran_zoo_build(ran_context *context, const ran_zoo_network *network,
     ran_module_set_metadata(net.module, "producer", "ran-design");
     ran_module_set_metadata(net.module, "graph", network->name);
     add_input(&net, function);
+    net.samples = ran_samples_create(net.input.value, net.options.seed);
     network->build(&net, network->table);
+    ran_samples_destroy(net.samples);
     if (net.status == RAN_OK)
         net.status = ran_module_verify(net.module);
     if (net.status != RAN_OK) {

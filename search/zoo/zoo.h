@@ -3,8 +3,8 @@
  * The zoo: networks of known architectures, built as modules with seeded weights.
  *
  * A family is a C file with tables and a build function; networks.def has one row a network.
- * Weights are He-normal; the statistics of batch normalisation are those that such weights would
- * give, so that values keep their size through any depth.
+ * Weights are He-normal; the statistics of batch normalisation are those of a few images of noise
+ * that run through the network while it is built, so that values keep their size through any depth.
  */
 #ifndef SEARCH_ZOO_ZOO_H
 #define SEARCH_ZOO_ZOO_H
