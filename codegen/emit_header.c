@@ -102,8 +102,8 @@ static void print_run(const ran_compiled *model, FILE *out)
     ran_region *body = ran_function_body(model->function);
     fprintf(out, "/* One run. Arrays are dense and row-major, aligned as their elements; f16 and\n"
                  " * bf16 are uint16_t, bool is uint8_t. Re-entrant with a workspace a call.\n"
-                 " * parallel may be NULL. Returns 0, 1 (this CPU lacks what the code needs),\n"
-                 " * 2 (an index in the data is out of range), 3 (an output's capacity is too small).\n");
+                 " * parallel may be NULL. Returns 0, or 2 when an index in the data is out of range\n"
+                 " * (1 and 3 are reserved). The CPU must be one of the target's: it is not checked.\n");
     describe_values(model, out);
     if (!model->weights_embedded)
         fprintf(out, " *   weights   the contents of the weights file (%llu bytes, 64-byte aligned)\n",

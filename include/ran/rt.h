@@ -19,9 +19,10 @@ enum { RAN_ABI_VERSION = 1 };
 /* What model_run returns. */
 enum {
     RAN_RUN_OK = 0,
-    RAN_RUN_CPU = 1,      /* this CPU lacks an instruction set that the model was compiled for */
+    RAN_RUN_CPU = 1,      /* this CPU lacks an instruction set of the target; reserved: models do
+                             not check yet, so run them on CPUs of their target only */
     RAN_RUN_INDEX = 2,    /* an index in the data is out of range */
-    RAN_RUN_CAPACITY = 3, /* an output is larger than its buffer */
+    RAN_RUN_CAPACITY = 3, /* an output is larger than its buffer; reserved */
 };
 
 #ifndef RAN_PARALLEL_DEFINED
