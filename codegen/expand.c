@@ -251,6 +251,11 @@ static const struct expander {
     {RAN_OP_QUANTIZE_LINEAR, ran_expand_quantize_linear},
     {RAN_OP_DEQUANTIZE_LINEAR, ran_expand_dequantize_linear},
     {RAN_OP_EINSUM, ran_expand_einsum},
+    {RAN_OP_DFT, ran_expand_dft},
+    {RAN_OP_STFT, ran_expand_stft},
+    {RAN_OP_COMPRESS, ran_expand_compress},
+    {RAN_OP_CENTER_CROP_PAD, ran_expand_center_crop_pad},
+    {RAN_OP_AFFINE_GRID, ran_expand_affine_grid},
 };
 
 static bool has_expander(ran_opcode opcode)

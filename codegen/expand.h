@@ -63,6 +63,12 @@ bool ran_expand_quantize_linear(ran_expansion *e);
 bool ran_expand_dequantize_linear(ran_expansion *e);
 bool ran_expand_einsum(ran_expansion *e);
 
+bool ran_expand_dft(ran_expansion *e);
+bool ran_expand_stft(ran_expansion *e);
+bool ran_expand_compress(ran_expansion *e);
+bool ran_expand_center_crop_pad(ran_expansion *e);
+bool ran_expand_affine_grid(ran_expansion *e);
+
 RAN_MUST_USE ran_status ran_expand_ops(ran_function *function, const ran_target *target);
 
 #endif

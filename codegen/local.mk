@@ -38,6 +38,7 @@ libcodegen_la_SOURCES = \
 	codegen/expand.h \
 	codegen/expand_move.c \
 	codegen/expand_normalize.c \
+	codegen/expand_signal.c \
 	codegen/fuse.c \
 	codegen/generate.h \
 	codegen/index/elements.h \
@@ -63,6 +64,8 @@ libcodegen_la_SOURCES = \
 	codegen/move/gather_host.c \
 	codegen/move/move.c \
 	codegen/move/move.h \
+	codegen/move/pack.h \
+	codegen/move/pack_host.c \
 	codegen/move/pad.h \
 	codegen/move/pad_host.c \
 	codegen/move/strided.h \
@@ -110,6 +113,7 @@ KERNEL_BODIES = \
 	codegen/matmul/typed.c \
 	codegen/move/blocks.c \
 	codegen/move/gather.c \
+	codegen/move/pack.c \
 	codegen/move/pad.c \
 	codegen/move/strided.c \
 	codegen/normalize/lrn.c \

@@ -4,10 +4,11 @@
  *
  * | row | takes | how |
  * |---|---|---|
- * | strided | transpose, slice, expand, tile, depth_to_space, space_to_depth, convert_layout, pack, trilu's relatives without a condition | each element from a sum of coordinates |
+ * | strided | transpose, slice, expand, tile, depth_to_space, space_to_depth, convert_layout, trilu's relatives without a condition | each element from a sum of coordinates |
  * | concat, split | any axis | runs of bytes |
  * | pad | all modes | rows with a rim |
  * | gather | one axis, indices in the data | runs of bytes |
+ * | pack | weights that are not constant | tiles |
  *
  * Element types: all of 8, 16, 32 and 64 bits; elementwise ops fuse behind strided and pad.
  */
@@ -32,5 +33,7 @@ bool ran_pad_accepts(const ran_op *anchor, const ran_target *target);
 ran_status ran_pad_describe(ran_emission *emission);
 bool ran_gather_accepts(const ran_op *anchor, const ran_target *target);
 ran_status ran_gather_describe(ran_emission *emission);
+bool ran_pack_accepts(const ran_op *anchor, const ran_target *target);
+ran_status ran_pack_describe(ran_emission *emission);
 
 #endif

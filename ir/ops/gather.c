@@ -302,6 +302,20 @@ const ran_op_hooks ran_hooks_one_hot = {.infer = infer_one_hot, .evaluate = eval
 
 /* ---- compress ------------------------------------------------------------------------------------- */
 
+/* How many of the condition are true, where that is known. */
+static const ran_dim *count_kept(ran_infer *infer)
+{
+    int64_t kept = 0;
+    size_t count;
+    const ran_dim *const *condition = ran_infer_elements(infer, 1, &count);
+    for (size_t i = 0; condition && i < count; i++) {
+        if (!ran_dim_is_constant(condition[i]))
+            return ran_dim_fresh(infer->context);
+        kept += ran_dim_value(condition[i]) != 0;
+    }
+    return condition ? ran_dim_constant(infer->context, kept) : ran_dim_fresh(infer->context);
+}
+
 static ran_status infer_compress(ran_infer *infer)
 {
     const ran_dim *dims[RAN_MAX_RANK];
@@ -319,7 +333,7 @@ static ran_status infer_compress(ran_infer *infer)
     }
     if (axis < 0)
         return RAN_INVALID;
-    dims[axis] = ran_dim_fresh(infer->context);
+    dims[axis] = count_kept(infer);
     return ran_infer_result(infer, 0, elem, rank, dims);
 }
 
