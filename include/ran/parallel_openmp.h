@@ -10,6 +10,10 @@
 #ifndef RAN_PARALLEL_OPENMP_H
 #define RAN_PARALLEL_OPENMP_H
 
+#ifndef _OPENMP
+#error "ran/parallel_openmp.h: compile with -fopenmp"
+#endif
+
 #include <omp.h>
 #include <ran/rt.h>
 

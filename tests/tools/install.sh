@@ -28,8 +28,12 @@ PKG_CONFIG_PATH=$prefix/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
 for header in "$prefix"/include/ran/*.h; do
     echo "#include <ran/$(basename "$header")>" >one.c
-    # shellcheck disable=SC2046  # several options
-    expect 0 $RAN_CC -std=c17 -Wall -Wextra -Werror -fsyntax-only $(pkg-config --cflags ran) one.c
+    case $header in
+    *_openmp.h) adapter=-fopenmp ;;
+    *) adapter= ;;
+    esac
+    # shellcheck disable=SC2046,SC2086  # several options
+    expect 0 $RAN_CC $adapter -std=c17 -Wall -Wextra -Werror -fsyntax-only $(pkg-config --cflags ran) one.c
 done
 cat >program.c <<'END'
 #include <ran/ran.h>
