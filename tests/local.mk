@@ -50,9 +50,13 @@ EXTRA_DIST += tests/fuzz/ir_text.h
 
 # Programs that tests start, one a line, sorted: tests/harness/NAME.c
 TEST_HELPERS = \
+	tests/accuracy/classify \
 	tests/conformance/run_node_cases \
 	tests/fuzz/onnx_mutations
 check_PROGRAMS += $(TEST_HELPERS)
+# Sees what is installed, and nothing else of ours.
+tests_accuracy_classify_CPPFLAGS = -I$(top_srcdir)/include
+tests_accuracy_classify_LDADD = libran.la
 tests_conformance_run_node_cases_SOURCES = \
 	tests/conformance/case.h \
 	tests/conformance/interpret_case.c \
