@@ -11,6 +11,15 @@ AC_DEFUN([RAN_CHECK_LIBRARIES], [
     [AC_MSG_ERROR([jansson not found (Debian: libjansson-dev)])])
   PKG_CHECK_MODULES([ZLIB], [zlib], [], [AC_MSG_ERROR([zlib not found (Debian: zlib1g-dev)])])
   PKG_CHECK_MODULES([LIBELF], [libelf], [], [AC_MSG_ERROR([libelf not found (Debian: libelf-dev)])])
+  PKG_CHECK_MODULES([PNG], [libpng >= 1.6], [],
+    [AC_MSG_ERROR([libpng not found (Debian: libpng-dev)])])
+  PKG_CHECK_MODULES([JPEG], [libjpeg], [],
+    [AC_MSG_ERROR([libjpeg-turbo not found (Debian: libjpeg62-turbo-dev)])])
+  PKG_CHECK_MODULES([ZIP], [libzip], [], [AC_MSG_ERROR([libzip not found (Debian: libzip-dev)])])
+  TRAIN_CFLAGS="$PNG_CFLAGS $JPEG_CFLAGS $ZIP_CFLAGS $ZLIB_CFLAGS $JANSSON_CFLAGS"
+  TRAIN_LIBS="$PNG_LIBS $JPEG_LIBS $ZIP_LIBS"
+  AC_SUBST([TRAIN_CFLAGS])
+  AC_SUBST([TRAIN_LIBS])
   RAN_CHECK_GLPK
   RAN_CHECK_OPENMP
   RAN_CHECK_PTHREADPOOL

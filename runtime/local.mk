@@ -27,4 +27,16 @@ libran_rt_a_SOURCES = $(RT_FILES)
 
 # runtime/train: the training loop and what belongs to it.
 noinst_LTLIBRARIES += librantrain.la
-librantrain_la_SOURCES =
+librantrain_la_SOURCES = \
+	runtime/train/data/augment.c \
+	runtime/train/data/cifar.c \
+	runtime/train/data/dataset.c \
+	runtime/train/data/file.c \
+	runtime/train/data/idx.c \
+	runtime/train/data/image_decode.c \
+	runtime/train/data/image_dir.c \
+	runtime/train/data/npy.c \
+	runtime/train/data/randaugment.c \
+	runtime/train/data/random.c \
+	runtime/train/data/tensor_dir.c
+librantrain_la_CPPFLAGS = $(AM_CPPFLAGS) $(TRAIN_CFLAGS)

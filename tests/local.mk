@@ -20,6 +20,7 @@ UNIT_TESTS = \
 	tests/unit/passes_patterns \
 	tests/unit/passes_random \
 	tests/unit/tensor_file \
+	tests/unit/train_data \
 	tests/unit/zoo
 
 LDADD = libran-search.la libran.la $(CHECK_LIBS) -lm
@@ -28,6 +29,7 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 
+tests_unit_train_data_LDADD = $(LDADD) $(ZIP_LIBS)
 tests_unit_onnx_import_SOURCES = \
 	tests/harness/onnx_builder.c \
 	tests/harness/onnx_builder.h \

@@ -12,4 +12,5 @@ raninclude_HEADERS = \
 	include/ran/pass.h \
 	include/ran/ran.h \
 	include/ran/rt.h \
-	include/ran/tensor_file.h
+	include/ran/tensor_file.h \
+	include/ran/train.h
