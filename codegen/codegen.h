@@ -56,6 +56,9 @@ typedef struct ran_target {
 RAN_MUST_USE ran_status ran_target_find(ran_context *context, const char *name, const char *cpu,
                                         const char *features, ran_target *out_target);
 
+/* GB/s at which one core moves a working set of that many bytes. */
+double ran_target_bandwidth(const ran_target *target, double bytes);
+
 /* ---- Index spaces ------------------------------------------------------------------------------ */
 
 enum { RAN_SPACE_MAX = 10 };
@@ -168,6 +171,9 @@ typedef struct ran_kernel_row {
 size_t ran_kernel_row_count(void);
 const ran_kernel_row *ran_kernel_row_at(size_t index);
 const ran_kernel_row *ran_kernel_row_find(const char *schedule);
+
+/* The least that a row predicts for an anchor whose layouts are still open; -1: none predicts. */
+double ran_anchor_seconds(const ran_op *anchor, const ran_target *target);
 
 /* The anchor of a kernel op: the one op of its region that is not elementwise; NULL if all are. */
 ran_op *ran_kernel_anchor(const ran_op *kernel);

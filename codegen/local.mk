@@ -21,6 +21,7 @@ libcodegen_la_SOURCES = \
 	codegen/conv/plain.h \
 	codegen/conv/plain_host.c \
 	codegen/conv/transposed.h \
+	codegen/cost_model.c \
 	codegen/driver.c \
 	codegen/elementwise/elementwise.c \
 	codegen/elementwise/elementwise.h \

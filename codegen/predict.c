@@ -6,7 +6,7 @@
  */
 #include "codegen/codegen.h"
 
-static double gigabytes_per_second(const ran_target *target, double bytes)
+double ran_target_bandwidth(const ran_target *target, double bytes)
 {
     if (bytes <= (double)target->l1)
         return target->l1_bandwidth;
@@ -34,7 +34,7 @@ static double moving_seconds(const ran_op *kernel, const ran_target *target)
     for (size_t i = 0; i < ran_op_result_count(kernel); i++)
         if (!add_bytes(ran_op_result(kernel, i), &bytes))
             return -1;
-    double rate = gigabytes_per_second(target, bytes);
+    double rate = ran_target_bandwidth(target, bytes);
     return rate > 0 ? bytes / (rate * 1e9) : -1;
 }
 

@@ -68,3 +68,55 @@ void *ran_pass_alloc(ran_pass_context *pass, size_t bytes)
 {
     return ran_arena_alloc(pass->arena, bytes);
 }
+
+/* ---- Remarks ----------------------------------------------------------------------------------- */
+
+bool ran_pass_wants_remarks(const ran_pass_context *pass)
+{
+    return pass->manager->wants_remarks || pass->manager->stats;
+}
+
+static void keep_remark(ran_pass_manager *manager, const char *remark)
+{
+    if (manager->remark_count == manager->remark_capacity) {
+        size_t capacity = manager->remark_capacity ? 2 * manager->remark_capacity : 32;
+        const char **remarks = ran_arena_alloc(manager->arena, capacity * sizeof(*remarks));
+        if (manager->remark_count)
+            memcpy(remarks, manager->remarks, manager->remark_count * sizeof(*remarks));
+        manager->remarks = remarks;
+        manager->remark_capacity = capacity;
+    }
+    manager->remarks[manager->remark_count++] = remark;
+}
+
+void ran_pass_remark(ran_pass_context *pass, const char *format, ...)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = ran_pass_wants_remarks(pass) ? open_memstream(&text, &size) : NULL;
+    if (!stream)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stream, "%s: ", pass->state->pass->name);
+    vfprintf(stream, format, arguments);
+    va_end(arguments);
+    fclose(stream);
+    keep_remark(pass->manager, ran_arena_string(pass->manager->arena, text));
+    free(text);
+}
+
+size_t ran_pass_manager_remark_count(const ran_pass_manager *manager)
+{
+    return manager->remark_count;
+}
+
+const char *ran_pass_manager_remark(const ran_pass_manager *manager, size_t index)
+{
+    return manager->remarks[index];
+}
+
+void ran_pass_manager_set_remarks(ran_pass_manager *manager, bool wanted)
+{
+    manager->wants_remarks = wanted;
+}

@@ -159,4 +159,6 @@ void ran_pass_manager_report(const ran_pass_manager *manager, FILE *stream)
         report_times(manager, stream);
     if (manager->stats)
         report_counters(manager, stream);
+    for (size_t i = 0; i < manager->remark_count; i++)
+        fprintf(stream, "%s\n", manager->remarks[i]);
 }

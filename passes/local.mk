@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libpasses.la
 libpasses_la_SOURCES = \
 	passes/context.c \
+	passes/cost.c \
 	passes/exact/bind_dim.c \
 	passes/exact/canonicalize.c \
 	passes/exact/canonicalize_arithmetic.c \

@@ -35,6 +35,7 @@ typedef struct ran_pass_state {
     const ran_pass *pass;
     int forced;        /* 1: -fPASS, -1: -fno-PASS, 0: by level */
     const char *value; /* -fPASS=VALUE */
+    const char *settings; /* "option=value;..." of ran_pass_manager_set_pass_option, or NULL */
     int64_t *counters;
     double seconds;
     int64_t runs;
@@ -54,6 +55,10 @@ struct ran_pass_manager {
     FILE *stream;
     const char *print_before, *print_after; /* ",a,b," or NULL */
     bool print_before_all, print_after_all, time_passes, stats, verify_each;
+    bool wants_remarks;
+    const char **remarks; /* in the arena */
+    size_t remark_count, remark_capacity;
+    const ran_cost_model *cost; /* NULL: the machine-neutral one */
     int64_t bisect_limit, bisect_count; /* limit -1: none */
     unsigned properties;
     ran_module *module; /* while running */
@@ -108,6 +113,11 @@ bool ran_op_is_removable(const ran_op *op);
 
 /* Infers again where a pass may have made types more precise; whether one became so. */
 bool ran_refine_types(ran_region *region);
+
+/* ---- Costs (cost.c) ---------------------------------------------------------------------------- */
+
+/* Multiply-accumulates at a rate of a middling core, bytes at that of its second cache. */
+const ran_cost_model *ran_cost_model_neutral(void);
 
 /* ---- The passes' entry points (pass.def) ------------------------------------------------------------------- */
 

@@ -74,8 +74,14 @@ static bool is_placed(const char *name)
 static void append_pass(FILE *out, const ran_pass_state *state, const char **separator)
 {
     fprintf(out, "%s%s", *separator, state->pass->name);
+    if (state->value || state->settings)
+        fputc('{', out);
     if (state->value)
-        fprintf(out, "{%s=%s}", state->pass->options[0].name, state->value);
+        fprintf(out, "%s=%s", state->pass->options[0].name, state->value);
+    if (state->settings)
+        fprintf(out, "%s%s", state->value ? ";" : "", state->settings);
+    if (state->value || state->settings)
+        fputc('}', out);
     *separator = ",";
 }
 
@@ -198,6 +204,35 @@ ran_status ran_pass_manager_set_flag(ran_pass_manager *manager, const char *flag
         return RAN_OK;
     }
     return ran_error(manager->context, RAN_USAGE, "-f%s: no such pass", flag);
+}
+
+static bool has_option(const ran_pass *pass, const char *name)
+{
+    for (const ran_pass_option *o = pass->options; o && o->name; o++)
+        if (!strcmp(o->name, name))
+            return true;
+    return false;
+}
+
+/* Whether the value is one of the option's is for the parser of pipelines to say. */
+ran_status ran_pass_manager_set_pass_option(ran_pass_manager *manager, const char *pass,
+                                            const char *option, const char *value)
+{
+    const ran_pass *found = ran_pass_manager_find(manager, pass);
+    if (!found || !has_option(found, option) || strpbrk(value, ";{}"))
+        return ran_error(manager->context, RAN_USAGE, "%s of pass '%s': no such option or value",
+                         option, pass);
+    ran_pass_state *state = ran_pass_manager_state(manager, found);
+    const char *before = state->settings;
+    state->settings = ran_intern_printf(manager->context, "%s%s%s=%s", before ? before : "",
+                                        before ? ";" : "", option, value);
+    ran_arena *arena = ran_arena_create();
+    ran_step *steps = NULL;
+    ran_status status = ran_pipeline_parse(
+        manager, arena,
+        ran_intern_printf(manager->context, "%s{%s}", found->name, state->settings), &steps);
+    ran_arena_destroy(arena);
+    return status;
 }
 
 ran_status ran_pass_manager_add_passes(ran_pass_manager *manager, const char *text)

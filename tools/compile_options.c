@@ -18,12 +18,15 @@ enum {
     OPTION_STATS,
     OPTION_VERIFY_EACH,
     OPTION_BISECT,
+    OPTION_COLLAPSE_BORDER,
 };
 
 static const struct argp_option options[] = {
     {NULL, 'O', "LEVEL", 0, "0, 1, 2 (the default), 3 or s", 0},
     {NULL, 'f', "[no-]PASS[=VALUE]", 0, "Switch a pass on or off; -fpass-plugin=FILE", 0},
     {"passes", OPTION_PASSES, "PIPELINE", 0, "More passes: name{option=value;...},...", 0},
+    {"collapse-border", OPTION_COLLAPSE_BORDER, "exact|ones|tile|ignore", 0,
+     "What -fcollapse-linear does where windows reach over the edge of a map", 0},
     {"target", OPTION_TARGET, "NAME", 0, "native (the default), a CPU, an LLVM triple; help lists",
      0},
     {NULL, 'm', "cpu=NAME|attr=LIST", 0, "LLVM's CPU and features", 0},
@@ -120,6 +123,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
             list_targets();
         a->target = value;
         return 0;
+    case OPTION_COLLAPSE_BORDER:
+        add_switch(a, state, 'b', value, NULL);
+        return 0;
     case OPTION_PREFIX:
         a->prefix = value;
         return 0;
@@ -179,6 +185,8 @@ static ran_status apply_switch(ran_pass_manager *manager, char kind, const char 
         return ran_pass_manager_set_flag(manager, name, NULL);
     if (kind == 'p')
         return ran_pass_manager_add_passes(manager, name);
+    if (kind == 'b')
+        return ran_pass_manager_set_pass_option(manager, "collapse-linear", "border", name);
     if (!strcmp(name, "print-after"))
         return print_after(manager, value);
     return ran_pass_manager_set_option(manager, name, value);
@@ -207,9 +215,16 @@ ran_status ran_compile_optimize(ran_context *context, const ran_compile_argument
     ran_status status = ran_compile_create_manager(context, a, &manager);
     if (status)
         return status;
-    status = ran_pass_manager_run(manager, module);
+    ran_cost_model *model = NULL;
+    ran_compile_options options = ran_compile_options_of(a);
+    status = ran_cost_model_create(context, &options, &model);
+    ran_pass_manager_set_cost_model(manager, model);
+    ran_pass_manager_set_remarks(manager, a->remarks);
+    if (!status)
+        status = ran_pass_manager_run(manager, module);
     ran_pass_manager_report(manager, stderr);
     ran_pass_manager_destroy(manager);
+    ran_cost_model_destroy(model);
     return status;
 }
 

@@ -16,7 +16,8 @@ enum { RAN_COMPILE_SWITCHES = 128 };
 typedef struct ran_compile_arguments {
     ran_model_options model;
     const char *level; /* "2" */
-    /* In the order of the command line: 'f' -f, 'p' --passes, 'm' a switch of the manager. */
+    /* In the order of the command line: 'f' -f, 'p' --passes, 'b' --collapse-border, 'm' a switch of
+     * the manager. */
     struct {
         char kind;
         const char *name, *value;
@@ -25,6 +26,7 @@ typedef struct ran_compile_arguments {
     const char *target, *cpu, *features, *prefix;
     ran_weights_mode weights;
     bool mem_report;
+    bool remarks; /* print what passes have to say about what they did */
 } ran_compile_arguments;
 
 extern const struct argp ran_compile_argp;

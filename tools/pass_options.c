@@ -7,6 +7,7 @@
 enum {
     OPTION_PASSES = 0x1000,
     OPTION_LIST_PASSES,
+    OPTION_COLLAPSE_BORDER,
     OPTION_MANAGER, /* and above: switches of the manager, in the order of the table */
 };
 
@@ -15,6 +16,8 @@ static const struct argp_option options[] = {
     {NULL, 'O', "LEVEL", 0, "Optimise: 0, 1, 2, 3, or s for size", 10},
     {NULL, 'f', "[no-]PASS[=VALUE]", 0, "Turn a pass on or off, or set its first option", 10},
     {"passes", OPTION_PASSES, "PIPELINE", 0, "Run NAME{OPTION=VALUE;...},fixpoint(...)", 10},
+    {"collapse-border", OPTION_COLLAPSE_BORDER, "exact|ones|tile|ignore", 0,
+     "What -fcollapse-linear does where windows reach over the edge of a map", 10},
     {"list-passes", OPTION_LIST_PASSES, NULL, 0, "Print a table of all passes (Markdown)", 10},
     {NULL, 0, NULL, 0, "Watching passes:", 11},
     {"print-before", OPTION_MANAGER + 0, "PASS,...", 0, "Print the IR before these passes", 11},
@@ -67,6 +70,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_PASSES:
         check(passes, ran_pass_manager_add_passes(passes->manager, value));
+        return 0;
+    case OPTION_COLLAPSE_BORDER:
+        check(passes, ran_pass_manager_set_pass_option(passes->manager, "collapse-linear", "border",
+                                                       value));
         return 0;
     case OPTION_LIST_PASSES:
         passes->list = true;

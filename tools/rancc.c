@@ -164,7 +164,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         parse_dependencies(a, value, state);
         break;
     case 'v':
-        a->verbose = true;
+        a->verbose = a->compile.remarks = true;
         break;
     case OPTION_EMIT:
         add_emits(a, state, value);

@@ -122,6 +122,26 @@ static void choose_tile(const product *p, const ran_target *target, int64_t *row
         }
 }
 
+/* In a kernel that was prepared, b is packed. */
+static bool is_packed(const ran_op *anchor)
+{
+    const ran_op *kernel = ran_region_parent_op(ran_op_parent(anchor));
+    return ran_op_is(kernel, RAN_OP_KERNEL) && ran_op_has_attr(kernel, "tile") &&
+           ran_op_ints(kernel, "tile", NULL)[2];
+}
+
+double ran_matmul_tiled_cost(const ran_op *anchor, const ran_target *target)
+{
+    product p = product_of(anchor, is_packed(anchor));
+    int64_t rows, vectors, m = constant_or(p.m, 64), n = constant_or(p.n, 1024);
+    choose_tile(&p, target, &rows, &vectors);
+    int64_t width = vectors * target->lanes, panels = (n + width - 1) / width;
+    ran_counts counts = {0};
+    ran_count_op(anchor, &counts);
+    double steps = m > 0 && n > 0 ? (double)counts.macs / ((double)m * (double)n) : 0;
+    return steps * (double)panels * tile_cost(target, m, rows, vectors) / (target->ghz * 1e9);
+}
+
 /* [batch..., K, N] -> [batch..., N / width, K, width]; transposed b is [N, K]. */
 ran_status ran_matmul_tiled_prepare(ran_op *kernel, const ran_target *target)
 {

@@ -13,6 +13,7 @@
 #include "codegen/codegen.h"
 
 bool ran_matmul_tiled_accepts(const ran_op *anchor, const ran_target *target);
+double ran_matmul_tiled_cost(const ran_op *anchor, const ran_target *target);
 ran_status ran_matmul_tiled_prepare(ran_op *kernel, const ran_target *target);
 ran_status ran_matmul_tiled_describe(ran_emission *emission);
 

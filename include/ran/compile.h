@@ -4,6 +4,7 @@
 #define RAN_COMPILE_H
 
 #include <ran/ir.h>
+#include <ran/pass.h>
 #include <ran/rt.h>
 
 #ifdef __cplusplus
@@ -84,6 +85,13 @@ typedef struct ran_prediction {
 /* Lowers `module` in place, as ran_compile does. */
 RAN_MUST_USE ran_status ran_predict(ran_module *module, const ran_compile_options *options,
                                     ran_prediction *prediction);
+
+/* The analytic cost model of the options' target, for ran_pass_manager_set_cost_model: what passes
+ * ask when they choose between forms of a network. The context must outlive it. */
+RAN_MUST_USE ran_status ran_cost_model_create(ran_context *context,
+                                              const ran_compile_options *options,
+                                              RAN_GIVE ran_cost_model **out_model);
+void ran_cost_model_destroy(RAN_TAKE ran_cost_model *model);
 
 /* Loads the code into this process (native targets only). The description's `run` takes
  * `*out_weights` as its last argument. Both live as long as `compiled`. */

@@ -82,6 +82,18 @@ void ran_pass_changed(ran_pass_context *pass);
 /* Zeroed memory that lives until the pass returns. */
 void *ran_pass_alloc(ran_pass_context *pass, size_t bytes);
 
+/* A line for the user on what was done to which nodes, or why not: "Conv_3 .. Conv_5: ...". Kept by
+ * the manager and printed with --stats. Costly figures are worth computing only when somebody
+ * listens. */
+RAN_PRINTF(2, 3) void ran_pass_remark(ran_pass_context *pass, const char *format, ...);
+bool ran_pass_wants_remarks(const ran_pass_context *pass);
+/* The model of the target's time: what the manager was given, or a machine-neutral one. */
+typedef struct ran_cost_model ran_cost_model;
+const ran_cost_model *ran_pass_cost_model(const ran_pass_context *pass);
+/* Of one op; negative when it is not known (ir/cost.h). */
+double ran_cost_seconds(const ran_cost_model *model, const ran_op *op);
+const char *ran_cost_model_name(const ran_cost_model *model);
+
 /* ---- Running passes --------------------------------------------------------------------------- */
 
 typedef struct ran_pass_manager ran_pass_manager;
@@ -106,6 +118,11 @@ RAN_MUST_USE ran_status ran_pass_manager_set_level(ran_pass_manager *manager, co
  * is an error. */
 RAN_MUST_USE ran_status ran_pass_manager_set_flag(ran_pass_manager *manager, const char *flag,
                                                   bool *out_known);
+/* An option of a pass at the place that the level's pipeline has for it; the pass is not switched on
+ * by that. RAN_USAGE when there is no such pass, option or value. */
+RAN_MUST_USE ran_status ran_pass_manager_set_pass_option(ran_pass_manager *manager,
+                                                         const char *pass, const char *option,
+                                                         const char *value);
 /* --passes: name{option=value;...} and fixpoint(...), comma-separated. Calls add up. Without a level
  * they are the whole pipeline; with one they run after its first clean-up and recognition. */
 RAN_MUST_USE ran_status ran_pass_manager_add_passes(ran_pass_manager *manager, const char *text);
@@ -114,6 +131,13 @@ RAN_MUST_USE ran_status ran_pass_manager_add_passes(ran_pass_manager *manager, c
  * print-after-all, time-passes, stats, verify-each, opt-bisect-limit. RAN_USAGE when unknown. */
 RAN_MUST_USE ran_status ran_pass_manager_set_option(ran_pass_manager *manager, const char *name,
                                                     const char *value);
+/* Who tells passes what ops cost; must outlive the manager. NULL: the machine-neutral model. */
+void ran_pass_manager_set_cost_model(ran_pass_manager *manager, const ran_cost_model *model);
+/* Whether passes leave remarks (--stats switches it on, too). */
+void ran_pass_manager_set_remarks(ran_pass_manager *manager, bool wanted);
+size_t ran_pass_manager_remark_count(const ran_pass_manager *manager);
+/* "pass: text" */
+const char *ran_pass_manager_remark(const ran_pass_manager *manager, size_t index);
 /* Where dumps and bisection notes go; NULL (the default) for nowhere. */
 void ran_pass_manager_set_stream(ran_pass_manager *manager, FILE *stream);
 
@@ -121,7 +145,7 @@ RAN_MUST_USE ran_status ran_pass_manager_run(ran_pass_manager *manager, ran_modu
 /* Runs a pipeline of its own, with all switches (what code generation does with its steps). */
 RAN_MUST_USE ran_status ran_pass_manager_run_text(ran_pass_manager *manager, const char *text,
                                                   ran_module *module);
-/* The tables of --time-passes and --stats, as far as they are switched on. */
+/* The tables of --time-passes and --stats, and the remarks, as far as they are switched on. */
 void ran_pass_manager_report(const ran_pass_manager *manager, FILE *stream);
 /* The pipeline as text that --passes takes; freed by the caller. */
 RAN_GIVE char *ran_pass_manager_pipeline(const ran_pass_manager *manager);
