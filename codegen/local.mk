@@ -95,6 +95,7 @@ libcodegen_la_SOURCES = \
 	codegen/space.c \
 	codegen/specialize.c \
 	codegen/target.c \
+	codegen/updates.c \
 	codegen/weights.c
 
 # Kernel bodies: C with vector types. They are not compiled into libcodegen but to bitcode, once for

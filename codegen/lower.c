@@ -146,7 +146,7 @@ static bool needs_copy(const ran_op *ret, size_t index)
            ran_type_layout(ran_value_type(root)).block;
 }
 
-static ran_value *copy_of(ran_op *before, ran_value *value)
+ran_value *ran_copy_of(ran_op *before, ran_value *value)
 {
     ran_builder builder = ran_builder_before(before);
     ran_op *kernel = ran_op_create(&builder, RAN_OP_KERNEL, 1, &value, 1);
@@ -164,7 +164,7 @@ void ran_copy_outputs(ran_function *function)
     ran_op *ret = ran_region_terminator(ran_function_body(function));
     for (size_t i = 0; i < ret->operand_count; i++)
         if (needs_copy(ret, i))
-            ran_op_set_operand(ret, i, copy_of(ret, ran_op_operand(ret, i)));
+            ran_op_set_operand(ret, i, ran_copy_of(ret, ran_op_operand(ret, i)));
 }
 
 /* ---- All of it -------------------------------------------------------------------------------------- */
@@ -203,6 +203,7 @@ ran_status ran_lower(ran_function *function, const ran_target *target,
         status = make_kernels(function, target, options);
     if (status)
         return status;
+    ran_order_updates(function);
     ran_copy_outputs(function);
     ran_module_drop_unused_constants(ran_function_module(function));
     observe(options, "select", function);

@@ -15,5 +15,12 @@ const ran_value *ran_view_root(const ran_value *value);
 
 void ran_expand_bias(ran_function *function);
 void ran_copy_outputs(ran_function *function);
+/* A kernel before `before` that copies the value. */
+ran_value *ran_copy_of(ran_op *before, ran_value *value);
+/* Lets results share the buffers of the arguments that they update (updates.c). */
+void ran_order_updates(ran_function *function);
+/* Whether operand `operand` of a kernel op is read at the place of a result of type `result` that is
+ * stored next only: not by the anchor. */
+bool ran_kernel_reads_where_stored(const ran_op *kernel, size_t operand, const ran_type *result);
 
 #endif

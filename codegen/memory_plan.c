@@ -157,33 +157,14 @@ static void find_live_ranges(ran_memory_plan *plan)
 
 /* ---- In place -------------------------------------------------------------------------------------------- */
 
-/* Whether the anchor needs the value, directly or through its prologue. */
-static bool reaches_anchor(const ran_value *argument, const ran_op *anchor)
-{
-    for (const ran_use *use = ran_value_first_use(argument); use; use = ran_use_next(use)) {
-        const ran_op *op = ran_use_op(use);
-        if (op == anchor)
-            return true;
-        if (anchor && ran_op_is_before(op, anchor) && op->result_count &&
-            reaches_anchor(ran_op_result(op, 0), anchor))
-            return true;
-    }
-    return false;
-}
-
 /* Every operand in the buffer must be read exactly where the result is stored. */
 static bool is_safe(const ran_memory_plan *plan, const ran_op *kernel, const buffer *b)
 {
-    const ran_op *anchor = ran_kernel_anchor(kernel);
     const ran_type *result = ran_value_type(ran_op_result(kernel, 0));
-    for (size_t i = 0; i < kernel->operand_count; i++) {
-        const ran_value *value = ran_op_operand(kernel, i);
-        if (find(plan, value) != b)
-            continue;
-        const ran_value *argument = ran_region_argument(ran_op_region(kernel, 0), i);
-        if (ran_value_type(value) != result || reaches_anchor(argument, anchor))
+    for (size_t i = 0; i < kernel->operand_count; i++)
+        if (find(plan, ran_op_operand(kernel, i)) == b &&
+            !ran_kernel_reads_where_stored(kernel, i, result))
             return false;
-    }
     return true;
 }
 

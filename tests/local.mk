@@ -6,6 +6,7 @@
 UNIT_TESTS = \
 	tests/unit/bitcode \
 	tests/unit/compile_random \
+	tests/unit/compile_step \
 	tests/unit/ir_control \
 	tests/unit/ir_core \
 	tests/unit/ir_dim \
@@ -114,6 +115,7 @@ EXTRA_DIST += \
 	$(IR_TESTS) \
 	$(TOOL_TESTS) \
 	$(call test_files,kernels/*) \
+	$(call test_files,steps/*) \
 	tests/vecmath/ulp.c \
 	$(call found,tests/*/*.c tests/*/*.h tests/*/*.txt tests/data/* tests/data/*/*)
 
