@@ -20,6 +20,7 @@ UNIT_TESTS = \
 	tests/unit/ops_compute \
 	tests/unit/passes_patterns \
 	tests/unit/passes_random \
+	tests/unit/pool \
 	tests/unit/tensor_file \
 	tests/unit/train_data \
 	tests/unit/zoo
@@ -36,6 +37,7 @@ tests_unit_onnx_import_SOURCES = \
 	tests/harness/onnx_builder.h \
 	tests/unit/onnx_import.c
 tests_unit_onnx_import_LDADD = $(LDADD) $(PROTOBUF_C_LIBS)
+tests_unit_pool_LDADD = librantime.la $(LDADD) -lpthread
 tests_unit_ir_text_mutations_SOURCES = tests/unit/ir_text_mutations.c tests/fuzz/ir_text.c
 
 # `make fuzz` builds the libFuzzer target of the IR's text, with its own instrumented copy of ir/:
