@@ -13,17 +13,17 @@ static const char *const rule_names[] = {
     [RAN_RULE_DEEPRESHAPE] = "deepreshape",
 };
 
-bool ran_rule_parse(const char *name, ran_rule *out_rule)
+bool ran_rule_parse(const char *name, ran_count_rule *out_rule)
 {
     for (int rule = 0; rule < RAN_RULE_COUNT; rule++)
         if (!strcmp(rule_names[rule], name)) {
-            *out_rule = (ran_rule)rule;
+            *out_rule = (ran_count_rule)rule;
             return true;
         }
     return false;
 }
 
-const char *ran_rule_name(ran_rule rule)
+const char *ran_rule_name(ran_count_rule rule)
 {
     return rule_names[rule];
 }
@@ -41,7 +41,7 @@ static const struct weights {
     [RAN_RULE_DEEPRESHAPE] = {.bn = 2, .ln = 2, .fc_macs = 1, .product_macs = 1},
 };
 
-static int64_t weigh_parameters(const ran_parts *p, ran_rule rule)
+static int64_t weigh_parameters(const ran_parts *p, ran_count_rule rule)
 {
     const struct weights *w = &rule_weights[rule];
     if (rule == RAN_RULE_ALL)
@@ -50,7 +50,7 @@ static int64_t weigh_parameters(const ran_parts *p, ran_rule rule)
            w->ln * p->ln_channels + p->scale_channels + p->other;
 }
 
-static int64_t weigh_macs(const ran_parts *p, ran_rule rule)
+static int64_t weigh_macs(const ran_parts *p, ran_count_rule rule)
 {
     const struct weights *w = &rule_weights[rule];
     return p->conv_macs + p->se_macs + w->fc_macs * p->fc_macs + w->product_macs * p->product_macs +
@@ -300,7 +300,7 @@ static int64_t units_of(const ran_type *type)
 }
 
 /* Images that a run takes: the rules of papers count one. */
-static int64_t batch_of(const ran_function *function, ran_rule rule)
+static int64_t batch_of(const ran_function *function, ran_count_rule rule)
 {
     const ran_region *body = ran_function_body(function);
     if (rule == RAN_RULE_ALL || !ran_region_argument_count(body))
@@ -372,7 +372,7 @@ static void count_op(counter *c, const ran_op *op)
 {
     ran_counts counts = {0};
     ran_parts parts = {0};
-    ran_rule rule = c->statistics->rule;
+    ran_count_rule rule = c->statistics->rule;
     ran_count_op(op, &counts);
     count_parameters(op, &c->seen, &parts);
     if (counts.macs)
@@ -425,7 +425,7 @@ static void keep_stages(ran_statistics *s, const ran_stages *stages)
         s->stage_positions[stage] = ran_stages_positions(stages, stage);
 }
 
-ran_statistics *ran_statistics_create(const ran_function *function, ran_rule rule)
+ran_statistics *ran_statistics_create(const ran_function *function, ran_count_rule rule)
 {
     ran_statistics *s = allocate(1, sizeof(*s));
     s->rule = rule;

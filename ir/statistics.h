@@ -13,7 +13,7 @@
 
 #include "ir/ir.h"
 
-typedef enum ran_rule {
+typedef enum ran_count_rule {
     /* All there is: every element of every parameter, the MACs of every op that has some. */
     RAN_RULE_ALL,
     /* Weights, biases, 4 a BN channel; MACs of convolutions, the classifier left out. */
@@ -26,10 +26,10 @@ typedef enum ran_rule {
     /* As REXNET; what it is for are the elements of every Relu, for one image. */
     RAN_RULE_DEEPRESHAPE,
     RAN_RULE_COUNT
-} ran_rule;
+} ran_count_rule;
 
-bool ran_rule_parse(const char *name, ran_rule *out_rule);
-const char *ran_rule_name(ran_rule rule);
+bool ran_rule_parse(const char *name, ran_count_rule *out_rule);
+const char *ran_rule_name(ran_count_rule rule);
 
 /* The parts that rules weigh. Channels of a normalisation, not its parameters. */
 typedef struct ran_parts {
@@ -55,7 +55,7 @@ typedef struct ran_kind_statistics {
 } ran_kind_statistics;
 
 typedef struct ran_statistics {
-    ran_rule rule;
+    ran_count_rule rule;
     ran_parts parts;
     int64_t parameters, macs, nonlinear_elements, nonlinear_units, relu_elements;
     ran_op_statistics *ops; /* in order; of a fused kernel, what is in it */
@@ -68,7 +68,7 @@ typedef struct ran_statistics {
 
 /* A size that is not bound counts as 1. The papers' rules count one image of a fixed batch. A
  * parameter that several ops share counts once. */
-RAN_GIVE ran_statistics *ran_statistics_create(const ran_function *function, ran_rule rule);
+RAN_GIVE ran_statistics *ran_statistics_create(const ran_function *function, ran_count_rule rule);
 void ran_statistics_destroy(RAN_TAKE ran_statistics *statistics);
 
 /* ---- Stages (ir/stage.c) ----------------------------------------------------------------------

@@ -1,6 +1,13 @@
 # Sources of passes/, one a line, sorted.
 noinst_LTLIBRARIES += libpasses.la
 libpasses_la_SOURCES = \
+	passes/approx/activation.c \
+	passes/approx/gain.c \
+	passes/approx/remove_nonlinearity.c \
+	passes/approx/select.c \
+	passes/approx/slopes.c \
+	passes/approx/spec.c \
+	passes/change.c \
 	passes/context.c \
 	passes/cost.c \
 	passes/exact/bind_dim.c \

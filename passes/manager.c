@@ -185,6 +185,23 @@ static void refine_all(ran_pass_manager *manager)
         ran_refine_types(ran_function_body(f));
 }
 
+static ran_status run_on_functions(ran_pass_manager *manager, const ran_step *step, bool *changed);
+
+/* With their default options, and not among the steps that the user sees. */
+static ran_status recognize_all(ran_pass_manager *manager)
+{
+    static const char *const names[] = {"recognize-hard-swish", "recognize-silu",
+                                        "recognize-gelu"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        bool changed;
+        ran_step step = {.pass = ran_pass_manager_find(manager, names[i])};
+        ran_status status = run_on_functions(manager, &step, &changed);
+        if (status)
+            return status;
+    }
+    return RAN_OK;
+}
+
 static ran_status establish(ran_pass_manager *manager, const ran_pass *pass)
 {
     unsigned missing = pass->needs & ~manager->properties;
@@ -200,8 +217,9 @@ static ran_status establish(ran_pass_manager *manager, const ran_pass *pass)
     }
     if (missing & RAN_PROPERTY_CLEAN)
         clean_all(manager);
+    ran_status status = missing & RAN_PROPERTY_COMPOSITE ? recognize_all(manager) : RAN_OK;
     manager->properties |= missing;
-    return RAN_OK;
+    return status;
 }
 
 static ran_status run_on_functions(ran_pass_manager *manager, const ran_step *step, bool *changed)
@@ -248,7 +266,9 @@ static ran_status run_pass(ran_pass_manager *manager, const ran_step *step, bool
     if (status)
         return status;
     double start = now_seconds();
+    ran_change change = ran_change_begin(manager, pass);
     status = run_on_functions(manager, step, changed);
+    ran_change_end(manager, pass, &change, !status && *changed);
     ran_pass_state *state = ran_pass_manager_state(manager, pass);
     state->seconds += now_seconds() - start;
     state->runs++;

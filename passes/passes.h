@@ -75,6 +75,19 @@ void ran_pipeline_warn_order(const ran_pass_manager *manager, const ran_step *st
 RAN_MUST_USE ran_status ran_instrument_before(ran_pass_manager *manager, const ran_pass *pass);
 RAN_MUST_USE ran_status ran_instrument_after(ran_pass_manager *manager, const ran_pass *pass);
 
+/* ---- What an approximate pass changed --------------------------------------------------------------- */
+
+/* Counts before a pass that changes the function; empty for exact ones. */
+typedef struct ran_change {
+    int64_t parameters, macs, nonlinear;
+} ran_change;
+
+ran_change ran_change_begin(const ran_pass_manager *manager, const ran_pass *pass);
+/* Prints the counts before and after on the manager's stream, and marks the model as one that needs
+ * fine-tuning (metadata "needs-fine-tuning": the passes). */
+void ran_change_end(const ran_pass_manager *manager, const ran_pass *pass,
+                    const ran_change *before, bool changed);
+
 /* ---- The context of one run of one pass -------------------------------------------------------------- */
 
 struct ran_pass_context {

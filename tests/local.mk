@@ -4,6 +4,7 @@
 # ---- Unit tests (Check), one a line, sorted: tests/unit/NAME.c -------------------------------
 # It includes tests/harness/unit.h and sees all that begins with ran_.
 UNIT_TESTS = \
+	tests/unit/approx_spec \
 	tests/unit/bitcode \
 	tests/unit/compile_random \
 	tests/unit/compile_step \

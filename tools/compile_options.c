@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/approx_options.h"
+
 enum {
     OPTION_TARGET = 0x2000,
     OPTION_PASSES,
@@ -42,6 +44,7 @@ static const struct argp_option options[] = {
     {"stats", OPTION_STATS, NULL, 0, "Print what the passes did", 0},
     {"verify-each", OPTION_VERIFY_EACH, NULL, 0, "Verify the IR after each pass", 0},
     {"opt-bisect-limit", OPTION_BISECT, "N", 0, "Run the first N passes only", 0},
+    RAN_APPROX_ROWS(0),
     {0},
 };
 
@@ -98,6 +101,16 @@ static const char *manager_switch(int key)
     return NULL;
 }
 
+/* The text lives as long as the program. */
+static bool parse_approximate(ran_compile_arguments *a, int key, const char *value,
+                              struct argp_state *state)
+{
+    const char *passes = ran_approx_passes(key, value, state);
+    if (passes)
+        add_switch(a, state, 'p', passes, NULL);
+    return passes;
+}
+
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
     ran_compile_arguments *a = state->input;
@@ -136,6 +149,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         a->mem_report = true;
         return 0;
     default:
+        if (parse_approximate(a, key, value, state))
+            return 0;
         if (key < OPTION_PRINT_BEFORE || key > OPTION_BISECT)
             return ARGP_ERR_UNKNOWN;
         add_switch(a, state, 'm', manager_switch(key), value);

@@ -20,11 +20,15 @@ TOOLS_COMMON = \
 
 # Programs that compile on the way.
 TOOLS_COMPILE = \
+	tools/approx_options.c \
+	tools/approx_options.h \
 	tools/compile_options.c \
 	tools/compile_options.h \
 	$(TOOLS_COMMON)
 
 TOOLS_PASSES = \
+	tools/approx_options.c \
+	tools/approx_options.h \
 	tools/pass_options.c \
 	tools/pass_options.h
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/approx_options.h"
+
 enum {
     OPTION_PASSES = 0x1000,
     OPTION_LIST_PASSES,
@@ -19,6 +21,7 @@ static const struct argp_option options[] = {
     {"collapse-border", OPTION_COLLAPSE_BORDER, "exact|ones|tile|ignore", 0,
      "What -fcollapse-linear does where windows reach over the edge of a map", 10},
     {"list-passes", OPTION_LIST_PASSES, NULL, 0, "Print a table of all passes (Markdown)", 10},
+    RAN_APPROX_ROWS(10),
     {NULL, 0, NULL, 0, "Watching passes:", 11},
     {"print-before", OPTION_MANAGER + 0, "PASS,...", 0, "Print the IR before these passes", 11},
     {"print-after", OPTION_MANAGER + 1, "PASS,...", 0, "Print the IR after these passes", 11},
@@ -61,6 +64,13 @@ static void set_flag(ran_tool_passes *passes, const char *flag)
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
     ran_tool_passes *passes = state->input;
+    char *approximate = ran_approx_passes(key, value, state);
+    if (approximate) {
+        ran_status status = ran_pass_manager_add_passes(passes->manager, approximate);
+        free(approximate);
+        check(passes, status);
+        return 0;
+    }
     switch (key) {
     case 'O':
         check(passes, ran_pass_manager_set_level(passes->manager, value));

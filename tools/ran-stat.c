@@ -31,7 +31,7 @@ struct arguments {
     ran_model_options model;
     const char *paths[2], *target;
     size_t path_count;
-    ran_rule rule;
+    ran_count_rule rule;
     bool json, by_stage, diff;
 };
 

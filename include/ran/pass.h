@@ -47,6 +47,7 @@ enum {
     RAN_PROPERTY_TYPES = 1 << 0, /* every result has its inferred type */
     RAN_PROPERTY_CLEAN = 1 << 1, /* no dead op: use counts tell who still needs a value */
     RAN_PROPERTY_PLAIN = 1 << 2, /* no blocked layout, no fused kernel yet; can't be computed */
+    RAN_PROPERTY_COMPOSITE = 1 << 3, /* hard_swish, silu and gelu have been recognised */
 };
 
 enum {

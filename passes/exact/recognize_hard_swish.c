@@ -48,14 +48,14 @@ typedef struct ramp {
     double high;
 } ramp;
 
-/* value = clip(alpha x + beta, 0, high) */
-static bool match_ramp(ran_value *value, ramp *out)
+/* value = clip(alpha x + beta, 0, high). Of `x` no factor is taken off: it may be a product itself. */
+static bool match_ramp(ran_value *value, const ran_value *x, ramp *out)
 {
     ran_value *shifted, *scaled;
     if (!match_clip(value, &shifted, &out->high) ||
         !ran_match_shifted(shifted, &scaled, &out->beta) || out->beta == 0)
         return false;
-    if (!ran_match_scaled(scaled, &out->x, &out->alpha)) {
+    if (scaled == x || !ran_match_scaled(scaled, &out->x, &out->alpha)) {
         out->x = scaled;
         out->alpha = 1;
     }
@@ -83,7 +83,7 @@ static ran_value *recognize_hard_sigmoid(ran_pass_context *pass, ran_op *op)
     if (!ran_value_is_float(clip))
         return NULL;
     bool scaled = ran_match_scaled(&op->results[0], &clip, &factor);
-    if (!match_ramp(clip, &r) || !ran_match_near(r.high * factor, 1, elem_of(op)) ||
+    if (!match_ramp(clip, NULL, &r) || !ran_match_near(r.high * factor, 1, elem_of(op)) ||
         !ran_match_same_type(r.x, &op->results[0]) || (scaled && !is_closed(op, r.x)))
         return NULL;
     ran_op *hard = ran_new_op(op, RAN_OP_HARD_SIGMOID, 1, &r.x);
@@ -103,7 +103,7 @@ static bool is_hard_swish(ran_op *op, const ran_product *product, size_t gate)
                ran_match_near(ran_op_float(hard, "alpha"), 1.0 / 6, elem) &&
                ran_match_near(ran_op_float(hard, "beta"), 0.5, elem);
     ramp r;
-    return match_ramp(product->values[gate], &r) && r.x == x &&
+    return match_ramp(product->values[gate], x, &r) && r.x == x &&
            ran_match_near(r.high * product->factor, 1, elem) &&
            ran_match_near(r.alpha / r.high, 1.0 / 6, elem) &&
            ran_match_near(r.beta / r.high, 0.5, elem);
