@@ -192,6 +192,8 @@ ran_status ran_evaluate_region(const ran_evaluation *evaluation, const ran_regio
                                const ran_tensor *const *arguments, size_t argument_count,
                                ran_tensor **out_results, size_t result_count);
 
+struct ran_gradient;
+
 typedef struct ran_op_hooks {
     /* Beyond arity, attribute kinds and types, which the verifier checks from op.def. Optional. */
     ran_status (*verify)(const ran_op *op);
@@ -199,6 +201,8 @@ typedef struct ran_op_hooks {
     ran_status (*evaluate)(ran_evaluation *evaluation);
     /* MACs and what the general count (parameters, non-linear elements by flag) does not know. */
     void (*count)(const ran_op *op, ran_counts *counts);
+    /* Builds the gradients of the operands from those of the results (ir/gradient.h). */
+    ran_status (*gradient)(struct ran_gradient *gradient, const ran_op *op);
 } ran_op_hooks;
 
 typedef struct ran_attr_spec {
@@ -223,6 +227,7 @@ typedef struct ran_op_def {
     unsigned elementwise;      /* 0, or the number of operands that broadcast */
     const char *types;         /* elementwise.def: element classes of the kernel */
     const char *result;        /* elementwise.def: "B" */
+    const char *gradient;      /* elementwise.def: of each operand, or NULL */
     unsigned region_count;
     const ran_operand_spec *operands;
     size_t operand_count, min_operands; /* min: up to the last that is not optional */

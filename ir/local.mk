@@ -9,6 +9,7 @@ libir_la_SOURCES = \
 	ir/dim_poly.c \
 	ir/elem.c \
 	ir/evaluate.c \
+	ir/gradient.c \
 	ir/infer.c \
 	ir/map.c \
 	ir/module.c \
@@ -20,27 +21,37 @@ libir_la_SOURCES = \
 	ir/ops/compute.c \
 	ir/ops/control.c \
 	ir/ops/conv.c \
+	ir/ops/conv_gradient.c \
 	ir/ops/detect.c \
 	ir/ops/dropout.c \
 	ir/ops/einsum.c \
 	ir/ops/elementwise.c \
+	ir/ops/elementwise_gradient.c \
 	ir/ops/gather.c \
+	ir/ops/gather_gradient.c \
 	ir/ops/generate.c \
+	ir/ops/gradient.c \
 	ir/ops/layout.c \
 	ir/ops/matmul.c \
+	ir/ops/matmul_gradient.c \
 	ir/ops/move.c \
 	ir/ops/normalize.c \
+	ir/ops/normalize_gradient.c \
 	ir/ops/ops.c \
 	ir/ops/order.c \
 	ir/ops/pool.c \
+	ir/ops/pool_gradient.c \
 	ir/ops/quantize.c \
+	ir/ops/random.c \
 	ir/ops/rearrange.c \
 	ir/ops/recurrent.c \
 	ir/ops/reduce.c \
+	ir/ops/reduce_gradient.c \
 	ir/ops/resize.c \
 	ir/ops/sample.c \
 	ir/ops/scatter.c \
 	ir/ops/shape.c \
+	ir/ops/shape_gradient.c \
 	ir/ops/signal.c \
 	ir/ops/slice.c \
 	ir/ops/softmax.c \
@@ -60,5 +71,5 @@ libir_la_SOURCES = \
 	ir/text_type.c \
 	ir/type.c \
 	ir/verify.c
-noinst_HEADERS += ir/arena.h ir/context.h ir/cost.h ir/dim.h ir/infer.h ir/ir.h ir/map.h ir/module.h ir/noise.h ir/number.h \
-	ir/ops/compute.h ir/source.h ir/statistics.h ir/text.h
+noinst_HEADERS += ir/arena.h ir/context.h ir/cost.h ir/dim.h ir/gradient.h ir/infer.h ir/ir.h ir/map.h ir/module.h ir/noise.h ir/number.h \
+	ir/ops/compute.h ir/ops/gradient.h ir/source.h ir/statistics.h ir/text.h

@@ -13,7 +13,7 @@
 typedef struct row {
     const char *name;
     const ran_op_hooks *hooks;
-    const char *operands, *results, *attributes, *types, *result;
+    const char *operands, *results, *attributes, *types, *result, *gradient;
     unsigned flags, elementwise, regions;
 } row;
 
@@ -181,6 +181,7 @@ static void parse_rows(void)
                           .elementwise = r->elementwise,
                           .types = r->types,
                           .result = r->result,
+                          .gradient = r->gradient,
                           .region_count = r->regions};
         d->operands = parse_operands(r->operands, &d->operand_count, &d->min_operands);
         d->results = parse_operands(r->results, &d->result_count, &d->min_results);

@@ -29,6 +29,7 @@ libpasses_la_SOURCES = \
 	passes/exact/recognize_layernorm.c \
 	passes/exact/recognize_silu.c \
 	passes/exact/recognize_squeeze_excitation.c \
+	passes/grad/differentiate.c \
 	passes/grad/updates.c \
 	passes/instrument.c \
 	passes/manager.c \

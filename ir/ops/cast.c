@@ -7,6 +7,7 @@
  * `saturate = 0`, when what is too large becomes an infinity, or NaN where there is none.
  */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <errno.h>
 #include <math.h>
@@ -177,5 +178,7 @@ static ran_status verify_cast(const ran_op *op)
     return ran_op_error(op, RAN_INVALID, "attribute round_mode: unknown mode \"%s\"", mode);
 }
 
-const ran_op_hooks ran_hooks_cast = {
-    .verify = verify_cast, .infer = infer_cast, .evaluate = evaluate_cast};
+const ran_op_hooks ran_hooks_cast = {.verify = verify_cast,
+                                     .infer = infer_cast,
+                                     .evaluate = evaluate_cast,
+                                     .gradient = ran_cast_gradient};

@@ -6,6 +6,7 @@
  * added to a row of the other, so that the innermost loop runs along rows. Sums are doubles.
  */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -278,9 +279,13 @@ static void count_conv(const ran_op *op, ran_counts *counts)
     counts->macs += ran_count_numel(slid) * per_position;
 }
 
-const ran_op_hooks ran_hooks_conv = {
-    .verify = verify_conv, .infer = infer_conv, .evaluate = evaluate_conv, .count = count_conv};
+const ran_op_hooks ran_hooks_conv = {.verify = verify_conv,
+                                     .infer = infer_conv,
+                                     .evaluate = evaluate_conv,
+                                     .count = count_conv,
+                                     .gradient = ran_conv_gradient};
 const ran_op_hooks ran_hooks_conv_transpose = {.verify = verify_conv,
                                                .infer = infer_conv_transpose,
                                                .evaluate = evaluate_conv,
-                                               .count = count_conv};
+                                               .count = count_conv,
+                                               .gradient = ran_conv_transpose_gradient};

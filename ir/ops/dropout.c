@@ -7,6 +7,7 @@
  * the evaluator does the same, so that a seed means the same mask everywhere.
  */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <stdlib.h>
 
@@ -88,4 +89,5 @@ static ran_status evaluate_dropout(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_dropout = {.infer = infer_dropout, .evaluate = evaluate_dropout};
+const ran_op_hooks ran_hooks_dropout = {
+    .infer = infer_dropout, .evaluate = evaluate_dropout, .gradient = ran_dropout_gradient};

@@ -6,6 +6,7 @@
  * when they are stored. u64 is the only type whose order and quotients differ from i64's.
  */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -210,7 +211,8 @@ static ran_status evaluate_unary(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_unary = {.infer = infer_unary, .evaluate = evaluate_unary};
+const ran_op_hooks ran_hooks_unary = {
+    .infer = infer_unary, .evaluate = evaluate_unary, .gradient = ran_unary_gradient};
 
 /* ---- Binary: known values ------------------------------------------------------------------- */
 
@@ -398,7 +400,8 @@ static ran_status evaluate_binary(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_binary = {.infer = infer_binary, .evaluate = evaluate_binary};
+const ran_op_hooks ran_hooks_binary = {
+    .infer = infer_binary, .evaluate = evaluate_binary, .gradient = ran_binary_gradient};
 
 /* ---- mod, bit_shift ------------------------------------------------------------------------- */
 
@@ -433,7 +436,8 @@ static ran_status evaluate_mod(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_mod = {.infer = infer_mod, .evaluate = evaluate_mod};
+const ran_op_hooks ran_hooks_mod = {
+    .infer = infer_mod, .evaluate = evaluate_mod, .gradient = ran_mod_gradient};
 
 static ran_status verify_bit_shift(const ran_op *op)
 {
@@ -528,7 +532,8 @@ static ran_status evaluate_clip(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_clip = {.infer = infer_clip, .evaluate = evaluate_clip};
+const ran_op_hooks ran_hooks_clip = {
+    .infer = infer_clip, .evaluate = evaluate_clip, .gradient = ran_clip_gradient};
 
 /* ---- where ---------------------------------------------------------------------------------- */
 
@@ -581,7 +586,8 @@ static ran_status evaluate_where(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_where = {.infer = infer_where, .evaluate = evaluate_where};
+const ran_op_hooks ran_hooks_where = {
+    .infer = infer_where, .evaluate = evaluate_where, .gradient = ran_where_gradient};
 
 /* ---- bit_cast ------------------------------------------------------------------------------- */
 

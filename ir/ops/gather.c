@@ -2,6 +2,7 @@
 /* Reading by index: gather and its kin, one_hot, compress, non_zero. Negative indices count from
  * the end; one outside is an error that names it. */
 #include "ir/ops/index.h"
+#include "ir/ops/gradient.h"
 
 #include <stdlib.h>
 
@@ -115,7 +116,8 @@ static ran_status evaluate_gather(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_gather = {.infer = infer_gather, .evaluate = evaluate_gather};
+const ran_op_hooks ran_hooks_gather = {
+    .infer = infer_gather, .evaluate = evaluate_gather, .gradient = ran_gather_gradient};
 
 /* ---- gather_elements ------------------------------------------------------------------------------ */
 
@@ -172,7 +174,8 @@ static ran_status evaluate_gather_elements(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_gather_elements = {.infer = infer_gather_elements,
-                                                .evaluate = evaluate_gather_elements};
+                                                .evaluate = evaluate_gather_elements,
+                                                .gradient = ran_gather_elements_gradient};
 
 /* ---- gather_nd ------------------------------------------------------------------------------------ */
 
@@ -227,7 +230,8 @@ static ran_status evaluate_gather_nd(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_gather_nd = {.infer = infer_gather_nd, .evaluate = evaluate_gather_nd};
+const ran_op_hooks ran_hooks_gather_nd = {
+    .infer = infer_gather_nd, .evaluate = evaluate_gather_nd, .gradient = ran_gather_nd_gradient};
 
 /* ---- one_hot -------------------------------------------------------------------------------------- */
 

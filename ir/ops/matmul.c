@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* matmul (numpy's rules) and gemm. Integers wrap. */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -139,8 +140,10 @@ static void count_matmul(const ran_op *op, ran_counts *counts)
         ran_count_numel(ran_op_result(op, 0)) * ran_count_extent(ran_op_operand(op, 0), -1);
 }
 
-const ran_op_hooks ran_hooks_matmul = {
-    .infer = infer_matmul, .evaluate = evaluate_matmul, .count = count_matmul};
+const ran_op_hooks ran_hooks_matmul = {.infer = infer_matmul,
+                                       .evaluate = evaluate_matmul,
+                                       .count = count_matmul,
+                                       .gradient = ran_matmul_gradient};
 
 /* ---- gemm ----------------------------------------------------------------------------------- */
 
@@ -277,5 +280,7 @@ static void count_gemm(const ran_op *op, ran_counts *counts)
                     ran_count_extent(ran_op_operand(op, 0), ran_op_int(op, "transA") ? 0 : 1);
 }
 
-const ran_op_hooks ran_hooks_gemm = {
-    .infer = infer_gemm, .evaluate = evaluate_gemm, .count = count_gemm};
+const ran_op_hooks ran_hooks_gemm = {.infer = infer_gemm,
+                                     .evaluate = evaluate_gemm,
+                                     .count = count_gemm,
+                                     .gradient = ran_gemm_gradient};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Ops that give the same elements another order: each evaluates as a few strided copies. */
 #include "ir/ops/ops.h"
+#include "ir/ops/gradient.h"
 
 #include <string.h>
 
@@ -61,7 +62,8 @@ static ran_status evaluate_transpose(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_transpose = {.infer = infer_transpose, .evaluate = evaluate_transpose};
+const ran_op_hooks ran_hooks_transpose = {
+    .infer = infer_transpose, .evaluate = evaluate_transpose, .gradient = ran_transpose_gradient};
 
 /* ---- concat -------------------------------------------------------------------------------------- */
 
@@ -154,7 +156,8 @@ static ran_status evaluate_concat(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_concat = {.infer = infer_concat, .evaluate = evaluate_concat};
+const ran_op_hooks ran_hooks_concat = {
+    .infer = infer_concat, .evaluate = evaluate_concat, .gradient = ran_concat_gradient};
 
 /* ---- split --------------------------------------------------------------------------------------- */
 
@@ -261,7 +264,8 @@ static ran_status evaluate_split(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_split = {.infer = infer_split, .evaluate = evaluate_split};
+const ran_op_hooks ran_hooks_split = {
+    .infer = infer_split, .evaluate = evaluate_split, .gradient = ran_split_gradient};
 
 /* ---- tile ---------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Normalisations. Moments are those of the population, summed in two passes. */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -136,7 +137,8 @@ static ran_status evaluate_batch_normalization(ran_evaluation *e)
 }
 
 const ran_op_hooks ran_hooks_batch_normalization = {.infer = infer_batch_normalization,
-                                                    .evaluate = evaluate_batch_normalization};
+                                                    .evaluate = evaluate_batch_normalization,
+                                                    .gradient = ran_batch_normalization_gradient};
 
 /* ---- instance_normalization, group_normalization -------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* average_pool, max_pool, lp_pool and the global pools. */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -88,16 +89,21 @@ typedef struct pool {
     int64_t *indices; /* of max_pool, or NULL */
 } pool;
 
-static pool pool_of(ran_evaluation *e)
+static bool has_flag(const ran_op *op, const char *name)
 {
-    const int64_t *x = ran_tensor_dims(e->operands[0]), *y = ran_tensor_dims(e->results[0]);
-    pool p = {.op = e->op, .images = x[0] * x[1]};
-    ran_window_resolve(e->op, ran_tensor_rank(e->operands[0]) - 2, x + 2, y + 2, NULL, &p.w);
+    return ran_attr_spec_find(op->opcode, name) && ran_op_int(op, name);
+}
+
+static pool pool_of(const ran_op *op, const ran_tensor *x_, const ran_tensor *y_)
+{
+    const int64_t *x = ran_tensor_dims(x_), *y = ran_tensor_dims(y_);
+    pool p = {.op = op, .images = x[0] * x[1]};
+    ran_window_resolve(op, ran_tensor_rank(x_) - 2, x + 2, y + 2, NULL, &p.w);
     p.in_image = ran_dims_product(p.w.in, 0, RAN_MAX_SPATIAL);
     p.out_image = ran_dims_product(p.w.out, 0, RAN_MAX_SPATIAL);
-    p.include_pad = e->op->opcode == RAN_OP_AVERAGE_POOL && ran_op_int(e->op, "count_include_pad");
-    p.column_major = e->op->opcode == RAN_OP_MAX_POOL && ran_op_int(e->op, "storage_order");
-    p.p = e->op->opcode == RAN_OP_LP_POOL ? (double)ran_op_int(e->op, "p") : 0;
+    p.include_pad = has_flag(op, "count_include_pad");
+    p.column_major = has_flag(op, "storage_order");
+    p.p = op->opcode == RAN_OP_LP_POOL ? (double)ran_op_int(op, "p") : 0;
     return p;
 }
 
@@ -174,7 +180,7 @@ static double pool_window(const pool *p, int64_t n, const double *image, const i
 
 static ran_status evaluate_pool(ran_evaluation *e)
 {
-    pool p = pool_of(e);
+    pool p = pool_of(e->op, e->operands[0], e->results[0]);
     double *x = ran_load_f64(e->operands[0]), *y = RAN_NEW(double, p.images *p.out_image);
     int64_t out[3], to = 0;
     p.indices = e->op->result_count > 1 ? RAN_NEW(int64_t, p.images * p.out_image) : NULL;
@@ -192,12 +198,111 @@ static ran_status evaluate_pool(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_average_pool = {
-    .verify = verify_pool, .infer = infer_pool, .evaluate = evaluate_pool};
-const ran_op_hooks ran_hooks_max_pool = {
-    .verify = verify_pool, .infer = infer_pool, .evaluate = evaluate_pool};
-const ran_op_hooks ran_hooks_lp_pool = {
-    .verify = verify_pool, .infer = infer_pool, .evaluate = evaluate_pool};
+const ran_op_hooks ran_hooks_average_pool = {.verify = verify_pool,
+                                             .infer = infer_pool,
+                                             .evaluate = evaluate_pool,
+                                             .gradient = ran_average_pool_gradient};
+const ran_op_hooks ran_hooks_max_pool = {.verify = verify_pool,
+                                         .infer = infer_pool,
+                                         .evaluate = evaluate_pool,
+                                         .gradient = ran_max_pool_gradient};
+const ran_op_hooks ran_hooks_lp_pool = {.verify = verify_pool,
+                                        .infer = infer_pool,
+                                        .evaluate = evaluate_pool,
+                                        .gradient = ran_lp_pool_gradient};
+
+/* ---- Gradients of pools --------------------------------------------------------------------- */
+
+static ran_status infer_max_pool_gradient(ran_infer *infer)
+{
+    ran_status status = ran_infer_check_elem(infer, 0, "F");
+    if (status == RAN_OK)
+        status = ran_infer_check_same_elem(infer, 0, 1);
+    if (status == RAN_OK)
+        status = ran_infer_check_min_rank(infer, 0, 3);
+    if (status == RAN_OK && ran_type_rank(infer->operands[0]) >= 0)
+        status = ran_infer_check_rank(infer, 1, "x", ran_type_rank(infer->operands[0]));
+    infer->results[0] = infer->operands[1];
+    return status;
+}
+
+static ran_status infer_average_pool_gradient(ran_infer *infer)
+{
+    size_t count = 0;
+    const ran_type *dy = infer->operands[0];
+    const ran_dim *const *shape = ran_infer_elements(infer, 1, &count);
+    ran_status status = ran_infer_check_elem(infer, 0, "F");
+    if (status == RAN_OK)
+        status = ran_infer_check_min_rank(infer, 0, 3);
+    if (status != RAN_OK)
+        return status;
+    if (!shape)
+        return ran_infer_unknown_shape(infer, 1, ran_type_elem(dy));
+    if (ran_type_rank(dy) >= 0 && (size_t)ran_type_rank(dy) != count)
+        return ran_infer_error(infer, "operand x_shape: %zu dims beside %s", count,
+                               ran_type_text(infer->context, dy));
+    return ran_infer_result(infer, 0, ran_type_elem(dy), (int)count, shape);
+}
+
+/* Each window's gradient goes to its first maximum. */
+static void spread_to_maximum(const pool *p, const double *image, const span s[3], double dy,
+                              double *dx)
+{
+    int64_t best = max_window(p, image, s);
+    if (best >= 0)
+        dx[best] += dy;
+}
+
+static void spread_evenly(const pool *p, const span s[3], double dy, double *dx)
+{
+    const ran_window *w = &p->w;
+    for (int64_t a = s[0].first; a < s[0].end; a++)
+        for (int64_t b = s[1].first; b < s[1].end; b++)
+            for (int64_t c = s[2].first; c < s[2].end; c++)
+                dx[((s[0].start + a * w->dilation[0]) * w->in[1] + s[1].start +
+                    b * w->dilation[1]) *
+                       w->in[2] +
+                   s[2].start + c * w->dilation[2]] += dy;
+}
+
+/* x is NULL for average pools. */
+static void spread_window(const pool *p, const double *x, const int64_t out[3], double dy,
+                          double *dx)
+{
+    span s[3];
+    for (int axis = 0; axis < 3; axis++)
+        s[axis] = span_of(&p->w, axis, out[axis]);
+    if (x)
+        spread_to_maximum(p, x, s, dy, dx);
+    else
+        spread_evenly(p, s, dy / (double)window_size(p, s, out), dx);
+}
+
+static ran_status evaluate_pool_gradient(ran_evaluation *e)
+{
+    bool is_max = e->op->opcode == RAN_OP_MAX_POOL_GRADIENT;
+    pool p = pool_of(e->op, e->results[0], e->operands[0]);
+    double *dy = ran_load_f64(e->operands[0]), *dx = RAN_NEW(double, p.images *p.in_image);
+    double *x = is_max ? ran_load_f64(e->operands[1]) : NULL;
+    int64_t out[3], from = 0;
+    for (int64_t n = 0; n < p.images; n++)
+        for (out[0] = 0; out[0] < p.w.out[0]; out[0]++)
+            for (out[1] = 0; out[1] < p.w.out[1]; out[1]++)
+                for (out[2] = 0; out[2] < p.w.out[2]; out[2]++, from++)
+                    spread_window(&p, x ? x + n * p.in_image : NULL, out, dy[from],
+                                  dx + n * p.in_image);
+    ran_store_f64(e->results[0], dx);
+    free(x);
+    free(dy);
+    free(dx);
+    return RAN_OK;
+}
+
+const ran_op_hooks ran_hooks_max_pool_gradient = {
+    .verify = verify_pool, .infer = infer_max_pool_gradient, .evaluate = evaluate_pool_gradient};
+const ran_op_hooks ran_hooks_average_pool_gradient = {.verify = verify_pool,
+                                                      .infer = infer_average_pool_gradient,
+                                                      .evaluate = evaluate_pool_gradient};
 
 /* ---- Global pools --------------------------------------------------------------------------- */
 
@@ -236,4 +341,5 @@ static ran_status evaluate_global_pool(ran_evaluation *e)
 }
 
 const ran_op_hooks ran_hooks_global_pool = {.infer = infer_global_pool,
-                                            .evaluate = evaluate_global_pool};
+                                            .evaluate = evaluate_global_pool,
+                                            .gradient = ran_global_pool_gradient};

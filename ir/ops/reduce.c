@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Reductions over axes. Nothing to reduce gives the neutral element: 0, 1, -inf or the least. */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -312,4 +313,5 @@ static ran_status evaluate_reduce(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_reduce = {.infer = infer_reduce, .evaluate = evaluate_reduce};
+const ran_op_hooks ran_hooks_reduce = {
+    .infer = infer_reduce, .evaluate = evaluate_reduce, .gradient = ran_reduce_gradient};

@@ -7,6 +7,7 @@
  * result is [N, 32] although N is not known.
  */
 #include "ir/ops/ops.h"
+#include "ir/ops/gradient.h"
 
 #include <string.h>
 
@@ -197,7 +198,8 @@ static ran_status infer_reshape(ran_infer *infer)
     return ran_infer_result(infer, 0, elem, (int)count, dims);
 }
 
-const ran_op_hooks ran_hooks_reshape = {.infer = infer_reshape, .evaluate = copy_all};
+const ran_op_hooks ran_hooks_reshape = {
+    .infer = infer_reshape, .evaluate = copy_all, .gradient = ran_reshape_gradient};
 
 /* ---- flatten ------------------------------------------------------------------------------------- */
 
@@ -224,7 +226,8 @@ static ran_status infer_flatten(ran_infer *infer)
     return ran_infer_result(infer, 0, elem, 2, (const ran_dim *[]){outer, inner});
 }
 
-const ran_op_hooks ran_hooks_flatten = {.infer = infer_flatten, .evaluate = copy_all};
+const ran_op_hooks ran_hooks_flatten = {
+    .infer = infer_flatten, .evaluate = copy_all, .gradient = ran_reshape_gradient};
 
 /* ---- squeeze, unsqueeze -------------------------------------------------------------------------- */
 
@@ -281,7 +284,8 @@ static ran_status infer_squeeze(ran_infer *infer)
     return ran_infer_result(infer, 0, ran_type_elem(infer->operands[0]), count, dims);
 }
 
-const ran_op_hooks ran_hooks_squeeze = {.infer = infer_squeeze, .evaluate = copy_all};
+const ran_op_hooks ran_hooks_squeeze = {
+    .infer = infer_squeeze, .evaluate = copy_all, .gradient = ran_reshape_gradient};
 
 static ran_status infer_unsqueeze(ran_infer *infer)
 {
@@ -304,7 +308,8 @@ static ran_status infer_unsqueeze(ran_infer *infer)
     return ran_infer_result(infer, 0, elem, result_rank, result);
 }
 
-const ran_op_hooks ran_hooks_unsqueeze = {.infer = infer_unsqueeze, .evaluate = copy_all};
+const ran_op_hooks ran_hooks_unsqueeze = {
+    .infer = infer_unsqueeze, .evaluate = copy_all, .gradient = ran_reshape_gradient};
 
 /* ---- expand -------------------------------------------------------------------------------------- */
 
@@ -371,4 +376,5 @@ static ran_status evaluate_expand(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_expand = {.infer = infer_expand, .evaluate = evaluate_expand};
+const ran_op_hooks ran_hooks_expand = {
+    .infer = infer_expand, .evaluate = evaluate_expand, .gradient = ran_expand_gradient};

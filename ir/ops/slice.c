@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* slice and pad: cutting out and adding around. */
 #include "ir/ops/ops.h"
+#include "ir/ops/gradient.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -214,7 +215,8 @@ static ran_status evaluate_slice(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_slice = {.infer = infer_slice, .evaluate = evaluate_slice};
+const ran_op_hooks ran_hooks_slice = {
+    .infer = infer_slice, .evaluate = evaluate_slice, .gradient = ran_slice_gradient};
 
 /* ---- pad ----------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* softmax, log_softmax and hardmax along one axis. */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -55,4 +56,5 @@ static ran_status evaluate_softmax(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_softmax = {.infer = infer_softmax, .evaluate = evaluate_softmax};
+const ran_op_hooks ran_hooks_softmax = {
+    .infer = infer_softmax, .evaluate = evaluate_softmax, .gradient = ran_softmax_gradient};
