@@ -59,6 +59,13 @@ RAN_MUST_USE ran_status ran_target_find(ran_context *context, const char *name, 
 /* GB/s at which one core moves a working set of that many bytes. */
 double ran_target_bandwidth(const ran_target *target, double bytes);
 
+enum { RAN_TARGETS_MAX = 16 };
+
+/* A list with commas between. The targets must be of one architecture, and differ. */
+RAN_MUST_USE ran_status ran_targets_find(ran_context *context, const char *names, const char *cpu,
+                                         const char *features, ran_target *out_targets,
+                                         size_t *out_count);
+
 /* ---- Index spaces ------------------------------------------------------------------------------ */
 
 enum { RAN_SPACE_MAX = 10 };
@@ -228,6 +235,9 @@ const ran_dim *ran_memory_plan_live_peak(const ran_memory_plan *plan);
 /* Constants in the order of their offsets. */
 size_t ran_memory_plan_constant_count(const ran_memory_plan *plan);
 const ran_value *ran_memory_plan_constant(const ran_memory_plan *plan, size_t index);
+/* The constants of `plan` move among those of `weights`, which keeps one of those that are equal;
+ * `plan` outlives it. */
+void ran_memory_plan_share_weights(ran_memory_plan *plan, ran_memory_plan *weights);
 uint64_t ran_memory_plan_weights_size(const ran_memory_plan *plan);
 void ran_memory_plan_report(const ran_memory_plan *plan, FILE *stream);
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codegen/cpu/cpu.h"
+
 /* The largest weights that go into the image when nothing is said. */
 static const uint64_t EMBED_LIMIT = 1ull << 30;
 
@@ -188,6 +190,8 @@ static ran_status find_entry(ran_compiled *model)
     return RAN_OK;
 }
 
+/* ---- One target ------------------------------------------------------------------------------------ */
+
 static ran_status lower_and_plan(ran_compiled *model)
 {
     collect_symbols(model->codegen, model->function);
@@ -196,37 +200,120 @@ static ran_status lower_and_plan(ran_compiled *model)
         status = ran_lower(model->function, &model->codegen->target, &model->options);
     if (!status)
         status = ran_memory_plan_create(model->function, &model->plan);
+    if (!status)
+        model->kernels = calloc(count_kernels(model->function) + 1, sizeof(*model->kernels));
+    return status;
+}
+
+static ran_status create_variant(ran_module *module, const ran_compile_options *options,
+                                 const ran_target *target, ran_compiled **out_variant)
+{
+    ran_context *context = ran_module_context(module);
+    ran_compiled *variant = calloc(1, sizeof(*variant));
+    if (!variant)
+        return ran_error(context, RAN_INVALID, "out of memory");
+    variant->context = context;
+    variant->module = module;
+    variant->options = *options;
+    variant->prefix = ran_identifier(context, options->prefix ? options->prefix : "model");
+    *out_variant = variant;
+    ran_status status = find_entry(variant);
+    if (!status)
+        status = ran_codegen_create(context, target, &variant->codegen);
+    return status ? status : ran_cpu_required(context, target, &variant->cpu_features);
+}
+
+/* ---- All targets ------------------------------------------------------------------------------------ */
+
+/* The most demanding one first; those that ask for as much stay in the order of the list. */
+static void insert_variant(ran_compiled **list, ran_compiled *variant)
+{
+    int bits = __builtin_popcountll(variant->cpu_features);
+    while (*list && __builtin_popcountll((*list)->cpu_features) >= bits)
+        list = &(*list)->next_variant;
+    variant->next_variant = *list;
+    *list = variant;
+}
+
+/* Profiles number the kernels of one target: the one that this machine would run. */
+static ran_status pick_for_this_machine(ran_context *context, const ran_target *targets,
+                                        size_t count, size_t *out_index)
+{
+    ran_target host;
+    uint64_t have = 0, needs = 0;
+    int best = -1;
+    ran_status status = ran_target_find(context, "native", NULL, NULL, &host);
+    if (!status)
+        status = ran_cpu_required(context, &host, &have);
+    *out_index = 0;
+    for (size_t i = 0; !status && i < count; i++) {
+        status = ran_cpu_required(context, &targets[i], &needs);
+        int bits = __builtin_popcountll(needs);
+        if (!status && !(needs & ~have) && bits > best) {
+            best = bits;
+            *out_index = i;
+        }
+    }
+    return status;
+}
+
+/* Each target lowers a module of its own. */
+static ran_status create_variants(ran_module *module, const ran_compile_options *options,
+                                  const ran_target *targets, size_t count,
+                                  ran_compiled **out_first)
+{
+    ran_status status = RAN_OK;
+    for (size_t i = 0; !status && i < count; i++) {
+        ran_module *own = i + 1 < count ? ran_module_clone(module) : NULL;
+        ran_compiled *variant = NULL;
+        status = create_variant(own ? own : module, options, &targets[i], &variant);
+        if (variant) {
+            variant->own_module = own;
+            insert_variant(out_first, variant);
+        }
+    }
+    return status;
+}
+
+static ran_status generate_all(ran_compiled *model)
+{
+    ran_status status = RAN_OK;
+    for (ran_compiled *v = model; !status && v; v = v->next_variant) {
+        status = lower_and_plan(v);
+        if (!status && v != model)
+            ran_memory_plan_share_weights(v->plan, model->plan);
+    }
     if (status)
         return status;
     uint64_t weights = ran_memory_plan_weights_size(model->plan);
     model->weights_embedded =
         model->options.weights == RAN_WEIGHTS_EMBED ||
         (model->options.weights == RAN_WEIGHTS_AUTO && weights <= EMBED_LIMIT);
-    model->kernels = calloc(count_kernels(model->function) + 1, sizeof(*model->kernels));
-    return ran_driver_build(model);
+    for (ran_compiled *v = model; !status && v; v = v->next_variant)
+        status = ran_driver_build(v);
+    return status ? status : ran_entry_build(model);
 }
 
 ran_status ran_compile(ran_module *module, const ran_compile_options *options,
                        ran_compiled **out_compiled)
 {
     ran_context *context = ran_module_context(module);
-    ran_target target;
-    ran_status status = ran_target_find(context, options->target ? options->target : "native",
-                                        options->cpu, options->features, &target);
-    if (status)
-        return status;
-    ran_compiled *model = calloc(1, sizeof(*model));
-    if (!model)
-        return ran_error(context, RAN_INVALID, "out of memory");
-    model->context = context;
-    model->module = module;
-    model->options = *options;
-    model->prefix = ran_identifier(context, options->prefix ? options->prefix : "model");
-    status = find_entry(model);
+    const char *names = options->target ? options->target : "native";
+    ran_target targets[RAN_TARGETS_MAX];
+    ran_compiled *model = NULL;
+    size_t count = 0, first = 0;
+    ran_status status =
+        ran_targets_find(context, names, options->cpu, options->features, targets, &count);
+    if (!status && options->profile && count > 1) {
+        status = pick_for_this_machine(context, targets, count, &first);
+        count = 1;
+    }
     if (!status)
-        status = ran_codegen_create(context, &target, &model->codegen);
-    if (!status)
-        status = lower_and_plan(model);
+        status = create_variants(module, options, targets + first, count, &model);
+    if (!status) {
+        model->targets = ran_intern(context, names);
+        status = generate_all(model);
+    }
     if (status)
         ran_compiled_destroy(model);
     else
@@ -238,13 +325,16 @@ void ran_compiled_destroy(ran_compiled *model)
 {
     if (!model)
         return;
+    ran_compiled *next = model->next_variant;
     ran_jit_destroy(model);
     if (model->llvm)
         LLVMDisposeModule(model->llvm);
     ran_codegen_destroy(model->codegen);
     ran_memory_plan_destroy(model->plan);
+    ran_module_destroy(model->own_module);
     free(model->kernels);
     free(model);
+    ran_compiled_destroy(next);
 }
 
 /* ---- What is known afterwards ------------------------------------------------------------------------------ */

@@ -3,6 +3,9 @@
 #include "codegen/emit.h"
 
 #include <ctype.h>
+#include <string.h>
+
+#include "codegen/cpu/cpu.h"
 
 static const char *c_type(ran_elem elem)
 {
@@ -37,8 +40,8 @@ static const char parallel_struct[] =
 
 static void print_opening(const ran_compiled *model, FILE *out)
 {
-    fprintf(out, "/* %s: a neural network compiled by rancc for %s (%s). */\n", model->prefix,
-            model->codegen->target.name, model->codegen->target.cpu);
+    fprintf(out, "/* %s: a neural network compiled by rancc for %s", model->prefix, model->targets);
+    fprintf(out, model->next_variant ? ". */\n" : " (%s). */\n", model->codegen->target.cpu);
     fprintf(out, "#ifndef ");
     print_upper(out, model->prefix);
     fprintf(out, "_H\n#define ");
@@ -97,13 +100,34 @@ static void print_size(const ran_compiled *model, FILE *out)
     fprintf(out, "unsigned slots);\n\n");
 }
 
+/* What the CPU must have: of several targets the least demanding one. */
+static void print_cpu(const ran_compiled *model, FILE *out)
+{
+    const ran_compiled *least = model;
+    while (least->next_variant)
+        least = least->next_variant;
+    const char *names = ran_cpu_feature_names(model->context, least->codegen->target.arch,
+                                              least->cpu_features);
+    if (!*names)
+        return;
+    size_t column = (size_t)fprintf(out, " * 1: the CPU lacks one of");
+    for (const char *p = names; *p; p += strcspn(p, ","), p += *p == ',') {
+        int length = (int)strcspn(p, ",");
+        if (column + (size_t)length + 1 > 98)
+            column = (size_t)fprintf(out, "\n *   ") - 1;
+        column += (size_t)fprintf(out, " %.*s", length, p);
+    }
+    fprintf(out, "\n");
+}
+
 static void print_run(const ran_compiled *model, FILE *out)
 {
     ran_region *body = ran_function_body(model->function);
     fprintf(out, "/* One run. Arrays are dense and row-major, aligned as their elements; f16 and\n"
                  " * bf16 are uint16_t, bool is uint8_t. Re-entrant with a workspace a call.\n"
-                 " * parallel may be NULL. Returns 0, or 2 when an index in the data is out of range\n"
-                 " * (1 and 3 are reserved). The CPU must be one of the target's: it is not checked.\n");
+                 " * parallel may be NULL. Returns 0, or why nothing was computed (3 is reserved):\n"
+                 " * 2: an index in the data is out of range\n");
+    print_cpu(model, out);
     describe_values(model, out);
     if (!model->weights_embedded)
         fprintf(out, " *   weights   the contents of the weights file (%llu bytes, 64-byte aligned)\n",

@@ -43,6 +43,9 @@ RAN_MUST_USE ran_status ran_codegen_create(ran_context *context, const ran_targe
                                            RAN_GIVE ran_codegen **out_codegen);
 void ran_codegen_destroy(RAN_TAKE ran_codegen *codegen);
 
+/* A kernel body of the target's flavour, as it was when rancc was built. */
+LLVMModuleRef ran_codegen_load_body(ran_codegen *codegen, const char *name);
+
 /* CPU and features on a function: every function of a model carries them. */
 void ran_codegen_set_target(ran_codegen *codegen, LLVMValueRef function);
 

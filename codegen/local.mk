@@ -22,6 +22,8 @@ libcodegen_la_SOURCES = \
 	codegen/conv/plain_host.c \
 	codegen/conv/transposed.h \
 	codegen/cost_model.c \
+	codegen/cpu/cpu.c \
+	codegen/cpu/cpu.h \
 	codegen/driver.c \
 	codegen/elementwise/elementwise.c \
 	codegen/elementwise/elementwise.h \
@@ -34,6 +36,7 @@ libcodegen_la_SOURCES = \
 	codegen/emit_linked.c \
 	codegen/emit_object.c \
 	codegen/emit_text.c \
+	codegen/entry.c \
 	codegen/epilogue.c \
 	codegen/expand.c \
 	codegen/expand.h \
@@ -106,6 +109,7 @@ KERNEL_BODIES = \
 	codegen/conv/first_layer.c \
 	codegen/conv/plain.c \
 	codegen/conv/transposed.c \
+	codegen/cpu/detect.c \
 	codegen/elementwise/map.c \
 	codegen/index/elements.c \
 	codegen/index/grid.c \
@@ -169,5 +173,14 @@ codegen/bitcode_data.S: $(KERNEL_BITCODE) codegen/embed_bitcode.sh Makefile
 codegen/bitcode_table.c: codegen/embed_bitcode.sh Makefile
 	$(AM_V_GEN)$(MKDIR_P) codegen && $(EMBED_BITCODE) table $(KERNEL_BITCODE) >$@.tmp && mv $@.tmp $@
 
+# What each CPU has, as clang knows it: codegen/cpu/cpu.c.
+codegen/cpu/table.inc: codegen/cpu/table.sh codegen/cpu/features.def
+	$(AM_V_GEN)$(MKDIR_P) codegen/cpu && \
+	$(SHELL) $(srcdir)/codegen/cpu/table.sh $(CLANG) $(srcdir)/codegen/cpu/features.def >$@.tmp && \
+	mv $@.tmp $@
+codegen/libcodegen_la-cpu.lo codegen/cpu/libcodegen_la-cpu.lo: codegen/cpu/table.inc
+
+CLEANFILES += codegen/cpu/table.inc
+EXTRA_DIST += codegen/cpu/table.sh
 CLEANFILES += codegen/bitcode_data.S codegen/bitcode_table.c $(KERNEL_BITCODE) $(KERNEL_BITCODE:=.d)
 EXTRA_DIST += codegen/embed_bitcode.sh $(KERNEL_BODIES) $(KERNEL_INCLUDES)

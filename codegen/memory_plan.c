@@ -34,7 +34,8 @@ struct ran_memory_plan {
     const ran_function *function;
     buffer *buffers;
     size_t count, capacity;
-    size_t *constants; /* buffers in the order of their offsets */
+    const buffer **constants; /* in the order of their offsets; some may be another plan's */
+    size_t constant_capacity;
     size_t constant_count;
     uint64_t weights_size;
     const ran_dim *workspace, *live_peak;
@@ -331,29 +332,50 @@ static bool same_constant(const buffer *a, const buffer *b)
 static const ran_place *equal_constant(const ran_memory_plan *plan, const buffer *b)
 {
     for (size_t i = 0; i < plan->constant_count; i++)
-        if (same_constant(&plan->buffers[plan->constants[i]], b))
-            return &plan->buffers[plan->constants[i]].place;
+        if (same_constant(plan->constants[i], b))
+            return &plan->constants[i]->place;
     return NULL;
 }
 
-/* In the module's order, so that the object does not depend on addresses. */
-static void place_constants(ran_memory_plan *plan)
+static void add_weights(ran_memory_plan *plan, buffer *b)
 {
-    plan->constants = malloc((plan->count + 1) * sizeof(*plan->constants));
+    if (plan->constant_count == plan->constant_capacity) {
+        plan->constant_capacity = plan->constant_capacity ? plan->constant_capacity * 2 : 64;
+        plan->constants =
+            realloc(plan->constants, plan->constant_capacity * sizeof(*plan->constants));
+        if (!plan->constants)
+            RAN_BUG(plan->context, "out of memory");
+    }
+    b->place.offset = ran_dim_constant(plan->context, (int64_t)plan->weights_size);
+    plan->weights_size += (uint64_t)align(ran_type_storage_bytes(ran_value_type(b->root)));
+    plan->constants[plan->constant_count++] = b;
+}
+
+/* Among the weights of `weights`, in the module's order, so that the object does not depend on
+ * addresses. */
+static void place_constants(ran_memory_plan *plan, ran_memory_plan *weights)
+{
     ran_module *module = ran_function_module(plan->function);
     for (ran_value *v = ran_module_first_constant(module); v; v = ran_constant_next(v)) {
         buffer *b = find(plan, v);
         if (!b || b->place.offset)
             continue;
-        const ran_place *equal = equal_constant(plan, b);
-        if (equal) {
+        const ran_place *equal = equal_constant(weights, b);
+        if (equal)
             b->place = *equal;
-            continue;
-        }
-        b->place.offset = ran_dim_constant(plan->context, (int64_t)plan->weights_size);
-        plan->weights_size += (uint64_t)align(ran_type_storage_bytes(ran_value_type(v)));
-        plan->constants[plan->constant_count++] = (size_t)(b - plan->buffers);
+        else
+            add_weights(weights, b);
     }
+}
+
+void ran_memory_plan_share_weights(ran_memory_plan *plan, ran_memory_plan *weights)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->buffers[i].place.kind == RAN_PLACE_CONSTANT)
+            plan->buffers[i].place.offset = NULL;
+    plan->constant_count = 0;
+    plan->weights_size = 0;
+    place_constants(plan, weights);
 }
 
 /* ---- The plan --------------------------------------------------------------------------------------------------- */
@@ -371,7 +393,7 @@ ran_status ran_memory_plan_create(const ran_function *function, ran_memory_plan 
     share_in_place(plan);
     place_workspace(plan);
     inherit_places(plan);
-    place_constants(plan);
+    place_constants(plan, plan);
     *out_plan = plan;
     return RAN_OK;
 }
@@ -409,7 +431,7 @@ size_t ran_memory_plan_constant_count(const ran_memory_plan *plan)
 
 const ran_value *ran_memory_plan_constant(const ran_memory_plan *plan, size_t index)
 {
-    return plan->buffers[plan->constants[index]].root;
+    return plan->constants[index]->root;
 }
 
 uint64_t ran_memory_plan_weights_size(const ran_memory_plan *plan)

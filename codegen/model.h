@@ -8,6 +8,8 @@
 #include "codegen/generate.h"
 #include "codegen/lower.h"
 
+/* The code for one target. With several of them the first one is the model: the most demanding,
+ * whose module takes the others' code and the entry points, and whose plan all weights. */
 struct ran_compiled {
     ran_context *context;
     ran_module *module;
@@ -23,10 +25,18 @@ struct ran_compiled {
     size_t kernel_count;
     void *jit;                  /* jit.c */
     void *jit_weights;
+    const char *targets;        /* all of them, as they were asked for */
+    uint64_t cpu_features;      /* what the code may use (codegen/cpu/cpu.h) */
+    ran_compiled *next_variant; /* for a less demanding target; owned */
+    ran_module *own_module;     /* a copy that this variant lowered; NULL: the caller's */
 };
 
-/* Builds compiled->llvm: entry points and linked kernels (driver.c). */
+/* Builds compiled->llvm: the linked kernels and their driver, for one target (driver.c). */
 RAN_MUST_USE ran_status ran_driver_build(ran_compiled *compiled);
+/* "PREFIX.run.TARGET" and so on: what the driver of a target is called. */
+const char *ran_variant_symbol(const ran_compiled *compiled, const char *suffix);
+/* Brings the targets' code together and adds what callers see (entry.c). */
+RAN_MUST_USE ran_status ran_entry_build(ran_compiled *compiled);
 
 /* The section that holds the embedded weights: one placeholder of this many bytes until an object
  * file's header is patched. */

@@ -58,6 +58,11 @@ static LLVMModuleRef load_body(ran_codegen *codegen, const char *name, bool lazy
     return module;
 }
 
+LLVMModuleRef ran_codegen_load_body(ran_codegen *codegen, const char *name)
+{
+    return load_body(codegen, name, false);
+}
+
 static void each_function(LLVMModuleRef module, void (*visit)(LLVMValueRef, void *), void *data)
 {
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))

@@ -132,3 +132,42 @@ ran_status ran_target_find(ran_context *context, const char *name, const char *c
                               *out_target->features && *features ? "," : "", features);
     return RAN_OK;
 }
+
+/* ---- Several targets ------------------------------------------------------------------------------- */
+
+static ran_status check_together(ran_context *context, const ran_target *targets, size_t count,
+                                 const char *names)
+{
+    const ran_target *last = &targets[count - 1];
+    for (size_t i = 0; i + 1 < count; i++) {
+        if (targets[i].arch != last->arch || targets[i].block != last->block)
+            return ran_error(context, RAN_USAGE,
+                             "--target=%s: %s and %s can't be in one object", names,
+                             targets[i].name, last->name);
+        if (!strcmp(targets[i].name, last->name))
+            return ran_error(context, RAN_USAGE, "--target=%s: %s stands there twice", names,
+                             last->name);
+    }
+    return RAN_OK;
+}
+
+ran_status ran_targets_find(ran_context *context, const char *names, const char *cpu,
+                            const char *features, ran_target *out_targets, size_t *out_count)
+{
+    ran_status status = RAN_OK;
+    *out_count = 0;
+    for (const char *p = names; !status && *p; p += strcspn(p, ","), p += *p == ',') {
+        const char *name = ran_intern_n(context, p, strcspn(p, ","));
+        if (*out_count == RAN_TARGETS_MAX)
+            return ran_error(context, RAN_USAGE, "--target: more than %d targets", RAN_TARGETS_MAX);
+        status = ran_target_find(context, name, cpu, features, &out_targets[(*out_count)++]);
+        if (!status)
+            status = check_together(context, out_targets, *out_count, names);
+    }
+    if (!status && !*out_count)
+        status = ran_error(context, RAN_USAGE, "--target: no target is named");
+    if (!status && *out_count > 1 && (cpu || features))
+        status = ran_error(context, RAN_USAGE,
+                           "-mcpu and -mattr go with one target, not with --target=%s", names);
+    return status;
+}

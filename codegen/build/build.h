@@ -50,6 +50,9 @@ LLVMValueRef ran_build_div(ran_llvm *b, LLVMValueRef x, LLVMValueRef y); /* x, y
 LLVMValueRef ran_build_rem(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef ran_build_dim(ran_llvm *b, const ran_dim *dim);
 LLVMValueRef ran_build_at_least(ran_llvm *b, LLVMValueRef x, int64_t least); /* i1 */
+LLVMValueRef ran_build_is(ran_llvm *b, LLVMValueRef x, int64_t value);          /* i1 */
+LLVMValueRef ran_build_has_bits(ran_llvm *b, LLVMValueRef word, uint64_t bits); /* i1: all of them */
+LLVMValueRef ran_build_max(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);        /* signed */
 void ran_build_return(ran_llvm *b); /* of a void function */
 /* pointer + bytes */
 LLVMValueRef ran_build_offset(ran_llvm *b, LLVMValueRef pointer, LLVMValueRef bytes);

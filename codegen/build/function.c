@@ -113,6 +113,25 @@ LLVMValueRef ran_build_at_least(ran_llvm *b, LLVMValueRef x, int64_t least)
     return LLVMBuildICmp(b->builder, LLVMIntSGE, x, ran_build_i64(b, least), "");
 }
 
+/* An i32 is compared as one. */
+LLVMValueRef ran_build_is(ran_llvm *b, LLVMValueRef x, int64_t value)
+{
+    LLVMValueRef constant = LLVMConstInt(LLVMTypeOf(x), (uint64_t)value, true);
+    return LLVMBuildICmp(b->builder, LLVMIntEQ, x, constant, "");
+}
+
+LLVMValueRef ran_build_has_bits(ran_llvm *b, LLVMValueRef word, uint64_t bits)
+{
+    LLVMValueRef wanted = ran_build_i64(b, (int64_t)bits);
+    return LLVMBuildICmp(b->builder, LLVMIntEQ, LLVMBuildAnd(b->builder, word, wanted, ""), wanted,
+                         "");
+}
+
+LLVMValueRef ran_build_max(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
+{
+    return select_compared(b, LLVMIntSGT, x, y);
+}
+
 void ran_build_return(ran_llvm *b)
 {
     LLVMBuildRetVoid(b->builder);

@@ -14,13 +14,12 @@
 extern "C" {
 #endif
 
-enum { RAN_ABI_VERSION = 1 };
+enum { RAN_ABI_VERSION = 2 };
 
 /* What model_run returns. */
 enum {
     RAN_RUN_OK = 0,
-    RAN_RUN_CPU = 1,      /* this CPU lacks an instruction set of the target; reserved: models do
-                             not check yet, so run them on CPUs of their target only */
+    RAN_RUN_CPU = 1,      /* this CPU lacks an instruction set of every target of the model */
     RAN_RUN_INDEX = 2,    /* an index in the data is out of range */
     RAN_RUN_CAPACITY = 3, /* an output is larger than its buffer; reserved */
 };
@@ -46,12 +45,19 @@ struct ran_value_desc {
                             symbols, see output_shapes */
 };
 
+/* One target that the model has code for. */
+struct ran_variant_desc {
+    const char *target;
+    const char *cpu_features; /* what its code needs, by LLVM's names with commas between; "" for
+                                 every CPU of the architecture */
+};
+
 /* Everything a loader needs. `symbols`: one value for each symbolic dimension. */
 struct ran_model_desc {
     uint32_t abi;
     uint32_t symbol_count, input_count, output_count;
     const char *name;
-    const char *target;
+    const char *target; /* as given to --target */
     const char *const *symbols;
     const struct ran_value_desc *inputs, *outputs;
     size_t (*workspace_size)(const int64_t *symbols, unsigned slots); /* any alignment will do */
@@ -60,6 +66,11 @@ struct ran_model_desc {
     /* The extents of all outputs, one output after the other. */
     void (*output_shapes)(const int64_t *symbols, int64_t *dims);
     uint64_t weights_size; /* bytes of the weights file; 0 when the weights are inside */
+    /* The most demanding one first: `run` takes the first that this CPU can run, whose index
+     * `variant` returns; -1 where there is none (then `run` returns RAN_RUN_CPU). */
+    uint32_t variant_count;
+    const struct ran_variant_desc *variants;
+    int (*variant)(void);
 };
 
 /* ---- libran_rt: the rest of this header ------------------------------------------------------- */

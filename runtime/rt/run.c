@@ -78,17 +78,19 @@ int ran_rt_create_outputs(const struct ran_model_desc *desc, const int64_t *symb
     return status;
 }
 
-static const char *run_message(int code)
+static int fail_run(const struct ran_model_desc *desc, int code, struct ran_rt_error *error)
 {
     switch (code) {
     case RAN_RUN_CPU:
-        return "this CPU lacks an instruction set that the model was compiled for";
+        return ran_rt_fail(error, "this CPU lacks an instruction set that the model was compiled "
+                                  "for (--target=%s)",
+                           desc->target);
     case RAN_RUN_INDEX:
-        return "an index in the data is out of range";
+        return ran_rt_fail(error, "an index in the data is out of range");
     case RAN_RUN_CAPACITY:
-        return "an output is larger than its buffer";
+        return ran_rt_fail(error, "an output is larger than its buffer");
     default:
-        return "the model failed";
+        return ran_rt_fail(error, "the model failed with code %d", code);
     }
 }
 
@@ -113,7 +115,7 @@ static int run_bound(const struct ran_model_desc *desc, const void *weights,
     free(workspace);
     if (code < 0)
         return ran_rt_fail(error, "out of memory");
-    return code ? ran_rt_fail(error, "%s", run_message(code)) : 0;
+    return code ? fail_run(desc, code, error) : 0;
 }
 
 int ran_rt_run(const struct ran_model_desc *desc, const void *weights,
