@@ -65,6 +65,9 @@ enum { RAN_TARGETS_MAX = 16 };
 RAN_MUST_USE ran_status ran_targets_find(ran_context *context, const char *names, const char *cpu,
                                          const char *features, ran_target *out_targets,
                                          size_t *out_count);
+/* The target of the options for which costs are predicted. */
+RAN_MUST_USE ran_status ran_target_main(ran_context *context, const ran_compile_options *options,
+                                        ran_target *out_target);
 
 /* ---- Index spaces ------------------------------------------------------------------------------ */
 

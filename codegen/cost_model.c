@@ -131,8 +131,7 @@ ran_status ran_cost_model_create(ran_context *context, const ran_compile_options
                                  ran_cost_model **out_model)
 {
     ran_target target;
-    ran_status status = ran_target_find(context, options->target ? options->target : "native",
-                                        options->cpu, options->features, &target);
+    ran_status status = ran_target_main(context, options, &target);
     if (status)
         return status;
     analytic *a = calloc(1, sizeof(*a));

@@ -96,8 +96,7 @@ ran_status ran_predict(ran_module *module, const ran_compile_options *options,
     ran_context *context = ran_module_context(module);
     ran_function *function = ran_module_first_function(module);
     ran_target target;
-    ran_status status = ran_target_find(context, options->target ? options->target : "native",
-                                        options->cpu, options->features, &target);
+    ran_status status = ran_target_main(context, options, &target);
     if (status == RAN_OK && options->entry)
         function = ran_module_find_function(module, options->entry);
     if (status == RAN_OK && !function)

@@ -171,3 +171,17 @@ ran_status ran_targets_find(ran_context *context, const char *names, const char 
                            "-mcpu and -mattr go with one target, not with --target=%s", names);
     return status;
 }
+
+/* The one with the widest vectors, the first of those. */
+ran_status ran_target_main(ran_context *context, const ran_compile_options *options,
+                           ran_target *out_target)
+{
+    ran_target targets[RAN_TARGETS_MAX];
+    size_t count = 0;
+    ran_status status = ran_targets_find(context, options->target ? options->target : "native",
+                                         options->cpu, options->features, targets, &count);
+    for (size_t i = 0; !status && i < count; i++)
+        if (!i || targets[i].lanes > out_target->lanes)
+            *out_target = targets[i];
+    return status;
+}
