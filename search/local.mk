@@ -1,6 +1,11 @@
 # Sources of search/, one a line, sorted. GLPK is linked here only.
 lib_LTLIBRARIES += libran-search.la
 libran_search_la_SOURCES = \
+	search/ilp.c \
+	search/ilp_baseline.c \
+	search/ilp_reduce.c \
+	search/ilp_start.c \
+	search/ilp_table.c \
 	search/zoo/builder.c \
 	search/zoo/classic.c \
 	search/zoo/convnext.c \
@@ -9,7 +14,13 @@ libran_search_la_SOURCES = \
 	search/zoo/resnet.c \
 	search/zoo/samples.c \
 	search/zoo/zoo.c
-noinst_HEADERS += search/zoo/builder.h search/zoo/families.h search/zoo/samples.h search/zoo/zoo.h
+noinst_HEADERS += \
+	search/ilp.h \
+	search/ilp_work.h \
+	search/zoo/builder.h \
+	search/zoo/families.h \
+	search/zoo/samples.h \
+	search/zoo/zoo.h
 EXTRA_DIST += search/zoo/networks.def
 libran_search_la_LIBADD = libran.la $(GLPK_LIBS) -lm
 libran_search_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined $(COMPLETE_LDFLAGS) -version-info 0:0:0

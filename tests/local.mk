@@ -8,6 +8,7 @@ UNIT_TESTS = \
 	tests/unit/bitcode \
 	tests/unit/compile_random \
 	tests/unit/compile_step \
+	tests/unit/ilp \
 	tests/unit/ir_control \
 	tests/unit/ir_core \
 	tests/unit/ir_dim \

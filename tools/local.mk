@@ -51,8 +51,14 @@ tools_ran_run_SOURCES = \
 	$(TOOLS_COMPILE)
 tools_ran_run_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tools_ran_run_LDADD = libran.la $(JANSSON_LIBS) -lm
-tools_ran_search_SOURCES = tools/ran-search.c $(TOOLS_COMMON)
-tools_ran_search_LDADD = libran-search.la libran.la
+tools_ran_search_SOURCES = \
+	tools/ran-search.c \
+	tools/search/budget.c \
+	tools/search/ilp.c \
+	tools/search/search.h \
+	$(TOOLS_COMMON)
+tools_ran_search_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tools_ran_search_LDADD = libran-search.la libran.la $(JANSSON_LIBS)
 tools_ran_stat_SOURCES = \
 	tools/ran-stat.c \
 	tools/stat/json.c \
@@ -99,7 +105,7 @@ docs/pass-list.md: tools/ran-opt
 	$(AM_V_GEN)$(MKDIR_P) docs && { printf '# List of passes\n\n' && tools/ran-opt --list-passes; } \
 		>$@.tmp && mv $@.tmp $@
 nodist_doc_DATA = docs/ops.md docs/pass-list.md
-dist_doc_DATA = docs/ir.md docs/onnx.md docs/passes.md
+dist_doc_DATA = docs/hant.md docs/ir.md docs/onnx.md docs/passes.md
 CLEANFILES += $(nodist_doc_DATA)
 
 bashcompletiondir = $(datadir)/bash-completion/completions
