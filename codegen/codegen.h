@@ -154,6 +154,7 @@ typedef enum ran_layout_wish {
     RAN_LAYOUT_BLOCKED,  /* operand 0 and the results blocked on axis 1 */
     RAN_LAYOUT_PRODUCER, /* operand 0 plain, the result blocked (first layer) */
     RAN_LAYOUT_EITHER,   /* follows operand 0; `accepts` looks at its layout */
+    RAN_LAYOUT_MIXED,    /* those of blocked_operands and blocked_results, the others plain */
 } ran_layout_wish;
 
 /*
@@ -166,6 +167,8 @@ typedef struct ran_kernel_row {
     ran_opcode anchor;
     const char *what;            /* one line for --list-kernels */
     ran_layout_wish layout;
+    unsigned blocked_operands;   /* RAN_LAYOUT_MIXED: a bit each */
+    unsigned blocked_results;
     bool epilogue;               /* stores result 0 through ran_hook_store: elementwise consumers
                                     can be fused behind it */
     bool prologue;               /* loads operand 0 through ran_hook_load */

@@ -256,6 +256,7 @@ static const struct expander {
     {RAN_OP_COMPRESS, ran_expand_compress},
     {RAN_OP_CENTER_CROP_PAD, ran_expand_center_crop_pad},
     {RAN_OP_AFFINE_GRID, ran_expand_affine_grid},
+    {RAN_OP_CONV_WEIGHT_GRADIENT, ran_expand_conv_weight_gradient},
 };
 
 static bool has_expander(ran_opcode opcode)
@@ -292,6 +293,7 @@ ran_status ran_expand_ops(ran_function *function, const ran_target *target)
             continue;
         ran_expansion e = {.op = op,
                            .builder = ran_builder_before(op),
+                           .target = target,
                            .context = ran_module_context(ran_function_module(function))};
         if (!widen(&e, target) && !expand_one(&e))
             continue;

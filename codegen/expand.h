@@ -16,7 +16,8 @@ typedef struct ran_expansion {
     ran_op *op;          /* what is expanded */
     ran_builder builder; /* before it */
     ran_context *context;
-    ran_value *results[4]; /* out: what replaces the op's results */
+    const ran_target *target;
+    ran_value *results[8]; /* out: what replaces the op's results */
 } ran_expansion;
 
 /* Whether any row takes the op as it stands. */
@@ -68,6 +69,10 @@ bool ran_expand_stft(ran_expansion *e);
 bool ran_expand_compress(ran_expansion *e);
 bool ran_expand_center_crop_pad(ran_expansion *e);
 bool ran_expand_affine_grid(ran_expansion *e);
+
+bool ran_expand_conv_weight_gradient(ran_expansion *e);
+/* For any number of axes: a convolution of x by dy, with images and channels exchanged. */
+bool ran_expand_conv_weight_gradient_as_conv(ran_expansion *e);
 
 RAN_MUST_USE ran_status ran_expand_ops(ran_function *function, const ran_target *target);
 

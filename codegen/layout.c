@@ -199,13 +199,26 @@ static void block_anchor(assignment *a, ran_op *op, bool operand_too)
     block_result(a, op, 0, layout);
 }
 
+static void mix(assignment *a, ran_op *op, const ran_kernel_row *row)
+{
+    ran_layout layout = {.axis = 1, .block = (uint8_t)a->target->block};
+    for (size_t i = 0; i < op->operand_count; i++)
+        if (ran_op_operand(op, i))
+            convert_operand(a, op, i, row->blocked_operands >> i & 1 ? layout : RAN_PLAIN);
+    for (size_t i = 0; i < op->result_count; i++)
+        if (row->blocked_results >> i & 1)
+            block_result(a, op, i, layout);
+}
+
 static void assign_anchor(assignment *a, ran_op *op)
 {
     const ran_kernel_row *row = cheapest_row(op, a->target);
     ran_layout_wish wish = row ? row->layout : RAN_LAYOUT_PLAIN;
     if (wish == RAN_LAYOUT_EITHER)
         wish = is_blocked(ran_op_operand(op, 0)) ? RAN_LAYOUT_BLOCKED : RAN_LAYOUT_PLAIN;
-    if (wish == RAN_LAYOUT_PLAIN)
+    if (wish == RAN_LAYOUT_MIXED)
+        mix(a, op, row);
+    else if (wish == RAN_LAYOUT_PLAIN)
         make_plain(a, op);
     else
         block_anchor(a, op, wish == RAN_LAYOUT_BLOCKED);

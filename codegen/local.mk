@@ -21,6 +21,8 @@ libcodegen_la_SOURCES = \
 	codegen/conv/plain.h \
 	codegen/conv/plain_host.c \
 	codegen/conv/transposed.h \
+	codegen/conv/weight.h \
+	codegen/conv/weight_host.c \
 	codegen/cost_model.c \
 	codegen/cpu/cpu.c \
 	codegen/cpu/cpu.h \
@@ -40,6 +42,7 @@ libcodegen_la_SOURCES = \
 	codegen/epilogue.c \
 	codegen/expand.c \
 	codegen/expand.h \
+	codegen/expand_gradient.c \
 	codegen/expand_move.c \
 	codegen/expand_normalize.c \
 	codegen/expand_signal.c \
@@ -109,6 +112,8 @@ KERNEL_BODIES = \
 	codegen/conv/first_layer.c \
 	codegen/conv/plain.c \
 	codegen/conv/transposed.c \
+	codegen/conv/weight.c \
+	codegen/conv/weight_sum.c \
 	codegen/cpu/detect.c \
 	codegen/elementwise/map.c \
 	codegen/index/elements.c \

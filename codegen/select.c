@@ -10,6 +10,18 @@ static bool is_blocked(const ran_value *value)
     return value && ran_type_layout(ran_value_type(value)).block != 0;
 }
 
+static bool mix_agrees(const ran_kernel_row *row, const ran_op *anchor)
+{
+    for (size_t i = 0; i < anchor->operand_count; i++)
+        if (ran_op_operand(anchor, i) &&
+            is_blocked(ran_op_operand(anchor, i)) != (row->blocked_operands >> i & 1))
+            return false;
+    for (size_t i = 0; i < anchor->result_count; i++)
+        if (is_blocked(ran_op_result(anchor, i)) != (row->blocked_results >> i & 1))
+            return false;
+    return true;
+}
+
 static bool layout_agrees(const ran_kernel_row *row, const ran_op *anchor)
 {
     bool operand = is_blocked(ran_op_operand(anchor, 0));
@@ -23,6 +35,8 @@ static bool layout_agrees(const ran_kernel_row *row, const ran_op *anchor)
         return !operand && result;
     case RAN_LAYOUT_EITHER:
         return true;
+    case RAN_LAYOUT_MIXED:
+        return mix_agrees(row, anchor);
     }
     return false;
 }

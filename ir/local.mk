@@ -39,6 +39,7 @@ libir_la_SOURCES = \
 	ir/ops/normalize_gradient.c \
 	ir/ops/ops.c \
 	ir/ops/order.c \
+	ir/ops/partial.c \
 	ir/ops/pool.c \
 	ir/ops/pool_gradient.c \
 	ir/ops/quantize.c \

@@ -7,6 +7,7 @@
  *   conv_first_layer  plain -> blocked        few input channels (first_layer.h)
  *   conv_transposed   blocked -> blocked      ConvTranspose, groups of whole blocks (transposed.h)
  *   conv_plain        plain -> plain          everything else, 1-D to 3-D (plain.h)
+ *   conv_weight       gradients of weights (weight.h)
  *
  * All compute in f32. The batch may be symbolic; spatial extents too for conv_plain only.
  */
@@ -38,5 +39,12 @@ ran_status ran_conv_transposed_describe(ran_emission *emission);
 bool ran_conv_plain_accepts(const ran_op *anchor, const ran_target *target);
 double ran_conv_plain_cost(const ran_op *anchor, const ran_target *target);
 ran_status ran_conv_plain_describe(ran_emission *emission);
+
+bool ran_conv_weight_accepts(const ran_op *anchor, const ran_target *target);
+bool ran_conv_weight_plain_accepts(const ran_op *anchor, const ran_target *target);
+double ran_conv_weight_cost(const ran_op *anchor, const ran_target *target);
+ran_status ran_conv_weight_describe(ran_emission *emission);
+bool ran_conv_weight_sum_accepts(const ran_op *anchor, const ran_target *target);
+ran_status ran_conv_weight_sum_describe(ran_emission *emission);
 
 #endif
