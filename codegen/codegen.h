@@ -235,6 +235,8 @@ RAN_MUST_USE ran_status ran_memory_plan_create(const ran_function *function,
                                                RAN_GIVE ran_memory_plan **out_plan);
 void ran_memory_plan_destroy(RAN_TAKE ran_memory_plan *plan);
 ran_place ran_memory_plan_place(const ran_memory_plan *plan, const ran_value *value);
+/* Whether a kernel has nothing to do: a concatenation whose parts are computed in place. */
+bool ran_memory_plan_is_done(const ran_memory_plan *plan, const ran_op *kernel);
 const ran_dim *ran_memory_plan_workspace(const ran_memory_plan *plan);
 /* Largest sum of the tensors that live at one time: the lower bound of any plan. */
 const ran_dim *ran_memory_plan_live_peak(const ran_memory_plan *plan);

@@ -204,7 +204,8 @@ static ran_status build_run(driver *d)
     ran_status status = RAN_OK;
     ran_region *body = ran_function_body(d->model->function);
     for (ran_op *op = ran_region_first(body); op; op = ran_op_next(op)) {
-        ran_status one = op->opcode == RAN_OP_KERNEL ? call_kernel(d, op) : RAN_OK;
+        bool idle = op->opcode != RAN_OP_KERNEL || ran_memory_plan_is_done(d->model->plan, op);
+        ran_status one = idle ? RAN_OK : call_kernel(d, op);
         status = status ? status : one;
     }
     call_profile(d);

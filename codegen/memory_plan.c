@@ -7,6 +7,8 @@
  * the largest first, each at the gap that fits best among those that live at the same time.
  * A kernel's result takes over an operand's buffer where the operand dies there, has the same type
  * and is read only by elementwise ops behind the anchor (so at the place that is stored next).
+ * The operands of a concatenation are computed where they belong in its result, which then lives
+ * from the first of them on; unless that takes much more memory than copying.
  *
  * Sizes may be symbolic: a size is a constant times a product of symbolic factors; buffers with the
  * same factors form a class that is planned in its own units, and the classes lie one after the
@@ -17,7 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64 };
+/* GROWTH: percent that concatenations in place may add to the memory that is live at once. */
+enum { ALIGNMENT = 64, GROWTH = 10 };
 
 typedef struct buffer {
     const ran_value *root;
@@ -27,6 +30,9 @@ typedef struct buffer {
     size_t first, last;     /* positions of ops */
     int64_t offset;         /* in units of its class */
     size_t owner;           /* the buffer whose memory this one takes over; itself otherwise */
+    int64_t shift;          /* bytes, where it begins in its owner's memory */
+    bool joined;            /* part or result of a concatenation in place */
+    bool complete;          /* a concatenation all of whose parts are in place */
 } buffer;
 
 struct ran_memory_plan {
@@ -172,12 +178,12 @@ static bool is_safe(const ran_memory_plan *plan, const ran_op *kernel, const buf
 static void take_over(ran_memory_plan *plan, const ran_op *kernel, size_t position)
 {
     buffer *result = find(plan, ran_op_result(kernel, 0));
-    if (kernel->result_count != 1 || result->place.kind != RAN_PLACE_WORKSPACE)
+    if (kernel->result_count != 1 || result->place.kind != RAN_PLACE_WORKSPACE || result->joined)
         return;
     for (size_t i = 0; i < kernel->operand_count; i++) {
         buffer *b = find(plan, ran_op_operand(kernel, i));
         size_t owner = b ? plan->buffers[b - plan->buffers].owner : 0;
-        if (!b || b->place.kind != RAN_PLACE_WORKSPACE || b->last != position ||
+        if (!b || b->place.kind != RAN_PLACE_WORKSPACE || b->joined || b->last != position ||
             b->units != result->units || b->factors != result->factors ||
             !is_safe(plan, kernel, b))
             continue;
@@ -195,6 +201,102 @@ static void share_in_place(ran_memory_plan *plan)
          op = ran_op_next(op), position++)
         if (op->opcode == RAN_OP_KERNEL)
             take_over(plan, op, position);
+}
+
+/* ---- Concatenation in place ----------------------------------------------------------------------- */
+
+/* Whether each operand is one run of the result's memory. */
+static bool has_runs(const ran_op *kernel)
+{
+    const ran_op *concat = ran_kernel_anchor(kernel);
+    if (!concat || concat->opcode != RAN_OP_CONCAT)
+        return false;
+    const ran_type *type = ran_value_type(ran_op_result(concat, 0));
+    int rank = ran_type_rank(type), axis = (int)ran_op_int(concat, "axis");
+    for (int i = 0; i < (axis < 0 ? axis + rank : axis); i++)
+        if (!ran_dim_is(ran_type_dim(type, i), 1))
+            return false;
+    return ran_type_is_static(type);
+}
+
+static int64_t bytes_of(const ran_value *value)
+{
+    return ran_type_storage_bytes(ran_value_type(value));
+}
+
+/* A buffer in the workspace that is the operand's alone and as long as it; NULL otherwise. */
+static buffer *movable(const ran_memory_plan *plan, const ran_value *value)
+{
+    buffer *b = find(plan, value);
+    bool whole = b && b->place.kind == RAN_PLACE_WORKSPACE && b->units == bytes_of(value) &&
+                 ran_dim_is(b->factors, 1);
+    return whole && plan->buffers + b->owner == b ? b : NULL;
+}
+
+/* From the last concatenation to the first, so that `result` has its final owner already. */
+static void join(ran_memory_plan *plan, const ran_op *kernel)
+{
+    buffer *result = find(plan, ran_op_result(kernel, 0));
+    buffer *owner = &plan->buffers[result->owner];
+    int64_t start = result->shift;
+    result->complete = true;
+    for (size_t i = 0; i < kernel->operand_count; i++) {
+        buffer *b = start % ALIGNMENT ? NULL : movable(plan, ran_op_operand(kernel, i));
+        start += bytes_of(ran_op_operand(kernel, i));
+        if (!b || b == owner || b->joined) {
+            result->complete = false;
+            continue;
+        }
+        b->owner = result->owner;
+        b->shift = start - b->units;
+        b->joined = result->joined = owner->joined = true;
+        owner->first = b->first < owner->first ? b->first : owner->first;
+        owner->last = b->last > owner->last ? b->last : owner->last;
+    }
+}
+
+/* Bytes of constant size that are live at once. */
+static int64_t live_bytes(const ran_memory_plan *plan, size_t positions)
+{
+    int64_t *change = calloc(positions + 2, sizeof(*change)), sum = 0, peak = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        const buffer *b = &plan->buffers[i];
+        if (b->place.kind != RAN_PLACE_WORKSPACE || b->owner != i || !ran_dim_is(b->factors, 1))
+            continue;
+        change[b->first] += b->units;
+        change[b->last + 1] -= b->units;
+    }
+    for (size_t i = 0; i <= positions; i++) {
+        sum += change[i];
+        peak = sum > peak ? sum : peak;
+    }
+    free(change);
+    return peak;
+}
+
+static void share_concats(ran_memory_plan *plan)
+{
+    ran_region *body = ran_function_body(plan->function);
+    size_t positions = 1;
+    for (ran_op *op = ran_region_first(body); op; op = ran_op_next(op))
+        positions++;
+    int64_t most = live_bytes(plan, positions) / 100 * (100 + GROWTH);
+    buffer *before = malloc((plan->count + 1) * sizeof(*before));
+    for (ran_op *op = ran_region_last(body); op; op = ran_op_prev(op)) {
+        if (op->opcode != RAN_OP_KERNEL || !has_runs(op) ||
+            find(plan, ran_op_result(op, 0))->place.kind != RAN_PLACE_WORKSPACE)
+            continue;
+        memcpy(before, plan->buffers, plan->count * sizeof(*before));
+        join(plan, op);
+        if (live_bytes(plan, positions) > most)
+            memcpy(plan->buffers, before, plan->count * sizeof(*before));
+    }
+    free(before);
+}
+
+bool ran_memory_plan_is_done(const ran_memory_plan *plan, const ran_op *kernel)
+{
+    return kernel->result_count == 1 && find(plan, ran_op_result(kernel, 0))->complete;
 }
 
 /* ---- Placement ---------------------------------------------------------------------------------------------- */
@@ -312,9 +414,14 @@ static void place_workspace(ran_memory_plan *plan)
 
 static void inherit_places(ran_memory_plan *plan)
 {
-    for (size_t i = 0; i < plan->count; i++)
-        if (plan->buffers[i].owner != i)
-            plan->buffers[i].place = plan->buffers[plan->buffers[i].owner].place;
+    for (size_t i = 0; i < plan->count; i++) {
+        buffer *b = &plan->buffers[i];
+        if (b->owner == i)
+            continue;
+        b->place = plan->buffers[b->owner].place;
+        b->place.offset = ran_dim_binary(plan->context, RAN_DIM_ADD, b->place.offset,
+                                         ran_dim_constant(plan->context, b->shift));
+    }
 }
 
 /* ---- Constants -------------------------------------------------------------------------------------------------- */
@@ -390,6 +497,7 @@ ran_status ran_memory_plan_create(const ran_function *function, ran_memory_plan 
     plan->function = function;
     collect(plan);
     find_live_ranges(plan);
+    share_concats(plan);
     share_in_place(plan);
     place_workspace(plan);
     inherit_places(plan);

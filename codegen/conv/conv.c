@@ -10,7 +10,7 @@
 
 /* Tasks that an op should have at least, so that a few cores share it evenly, unless each would have
  * less than TASK_MACS. */
-enum { TASKS = 16, TASK_MACS = 400000, FIRST_LAYER_CHANNELS = 8 };
+enum { TASKS = 32, TASK_MACS = 400000, FIRST_LAYER_CHANNELS = 8 };
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {

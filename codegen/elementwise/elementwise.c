@@ -4,7 +4,7 @@
 #include "codegen/elementwise/map.h"
 
 /* Elements of a task: enough to hide its start, few enough for two cores to share small maps. */
-enum { TASK_ELEMENTS = 16384, TYPES_MAX = 80 };
+enum { TASK_ELEMENTS = 4096, TYPES_MAX = 80 };
 
 bool ran_map_accepts(const ran_op *anchor, const ran_target *target)
 {

@@ -20,6 +20,10 @@ for network in resnet18_cifar squeezenet; do
     done
 done
 
+# Concatenations in place leave nothing to copy.
+expect 0 ran-run -O3 --profile squeezenet.onnx
+! grep -w concat out || fail "squeezenet copies the parts of its concatenations"
+
 # By-lane multiplication on Arm, and registers that stay registers: in the functions of dense
 # convolutions vectors are not reloaded from the stack more often than rows and tiles begin.
 expect 0 rancc -O3 --target=neoverse resnet18_cifar.onnx -S -o arm.s
