@@ -41,6 +41,35 @@ static size_t weights_operand(const ran_op *kernel)
     return ran_value_index(ran_op_operand(ran_kernel_anchor(kernel), 1));
 }
 
+/* A transposed convolution of stride 1 is a convolution with its taps from the last to the first. */
+static bool direct_geometry(const ran_op *anchor, const ran_target *target, conv_geometry *g)
+{
+    if (!ran_conv_geometry(anchor, target, g))
+        return false;
+    if (anchor->opcode == RAN_OP_CONV)
+        return true;
+    bool flat = true;
+    for (int i = 1; i < RAN_MAX_SPATIAL; i++) {
+        int64_t pad = (g->window.kernel[i] - 1) * g->window.dilation[i] - g->window.pad_begin[i];
+        if (g->window.stride[i] != 1 || pad < 0)
+            return false;
+        g->window.pad_begin[i] = pad;
+        flat = flat && g->window.kernel[i] == 1 && g->window.in[i] == g->window.out[i];
+    }
+    if (flat) {
+        g->flat = true;
+        g->iw *= g->ih;
+        g->ow *= g->oh;
+        g->ih = g->oh = 1;
+    }
+    return true;
+}
+
+static bool is_transposed(const ran_op *anchor)
+{
+    return anchor->opcode == RAN_OP_CONV_TRANSPOSE;
+}
+
 static void begin(ran_emission *e, const char *body, const char *function, conv_geometry *g)
 {
     RAN_ASSERT(e->context, ran_conv_geometry(e->anchor, e->target, g));
@@ -78,24 +107,34 @@ static int64_t direct_steps(const conv_geometry *g)
 bool ran_conv_direct_accepts(const ran_op *anchor, const ran_target *target)
 {
     conv_geometry g;
-    return ran_conv_geometry(anchor, target, &g) && ran_conv_fills_blocks(&g);
+    return direct_geometry(anchor, target, &g) && ran_conv_fills_blocks(&g);
 }
 
 double ran_conv_direct_cost(const ran_op *anchor, const ran_target *target)
 {
     conv_geometry g;
-    if (!ran_conv_geometry(anchor, target, &g))
+    if (!direct_geometry(anchor, target, &g))
         return 1e300;
     conv_tile tile = ran_conv_choose_tile(&g, target, direct_steps(&g), 0);
     return tile.cycles * (double)ran_conv_batch(&g) / (target->ghz * 1e9);
 }
 
+/* Input channels of a transposed convolution are its weights' first axis. */
+static ran_status pack_transposed(ran_op *kernel, const conv_geometry *g)
+{
+    return ran_kernel_pack(kernel, weights_operand(kernel), (int64_t[]){0, 1},
+                           (int64_t[]){g->block, g->block}, 2, (int64_t[]){1, 0, 2, 3},
+                           (size_t)g->spatial + 2);
+}
+
 ran_status ran_conv_direct_prepare(ran_op *kernel, const ran_target *target)
 {
     conv_geometry g;
-    RAN_ASSERT(NULL, ran_conv_geometry(ran_kernel_anchor(kernel), target, &g));
+    RAN_ASSERT(NULL, direct_geometry(ran_kernel_anchor(kernel), target, &g));
     conv_tile tile = ran_conv_choose_tile(&g, target, direct_steps(&g), 0);
     set_tile(kernel, tile.blocks, tile.pixels);
+    if (is_transposed(ran_kernel_anchor(kernel)))
+        return pack_transposed(kernel, &g);
     return ran_kernel_pack(kernel, weights_operand(kernel), (int64_t[]){1, 0},
                            (int64_t[]){g.block, g.block}, 2, NULL, 0);
 }
@@ -126,6 +165,7 @@ ran_status ran_conv_direct_describe(ran_emission *e)
     conv_geometry g;
     int64_t blocks, pixels, step = e->target->arch == RAN_ARCH_AARCH64 ? 4 : 2;
     begin(e, "conv/direct", "conv_direct", &g);
+    RAN_ASSERT(e->context, direct_geometry(e->anchor, e->target, &g));
     get_tile(e, &blocks, &pixels);
     SET_COMMON(e, struct conv_direct_spec, &g);
     RAN_SPEC(e, struct conv_direct_spec, groups, g.groups);
@@ -134,6 +174,7 @@ ran_status ran_conv_direct_describe(ran_emission *e)
              ceil_div(g.ic - (g.ic_blocks - 1) * g.block, step) * step);
     RAN_SPEC(e, struct conv_direct_spec, oc_blocks, g.oc_blocks);
     RAN_SPEC(e, struct conv_direct_spec, flat, g.flat);
+    RAN_SPEC(e, struct conv_direct_spec, flip, is_transposed(e->anchor));
     RAN_SPEC(e, struct conv_direct_spec, tile_blocks, blocks);
     RAN_SPEC(e, struct conv_direct_spec, tile_pixels, pixels);
     RAN_SPEC(e, struct conv_direct_spec, border, ran_conv_border(&g, pixels));
@@ -147,7 +188,10 @@ ran_status ran_conv_direct_describe(ran_emission *e)
 bool ran_conv_depthwise_accepts(const ran_op *anchor, const ran_target *target)
 {
     conv_geometry g;
-    return ran_conv_geometry(anchor, target, &g) && g.ic == 1 && g.oc == 1 && g.groups > 1 &&
+    if (!direct_geometry(anchor, target, &g) && !(is_transposed(anchor) &&
+                                                  ran_conv_geometry(anchor, target, &g)))
+        return false;
+    return g.ic == 1 && g.oc == 1 && g.groups > 1 &&
            g.window.kernel[1] * g.window.kernel[2] <= 49 && g.window.dilation[2] <= 4 &&
            g.window.stride[2] <= 4;
 }
@@ -196,12 +240,27 @@ static void unflatten(conv_geometry *g)
     g->ow = g->window.out[2];
 }
 
+/* Whether a transposed convolution is no direct one: by phases of its stride. */
+static bool has_phases(const ran_op *anchor, const ran_target *target)
+{
+    conv_geometry g;
+    return is_transposed(anchor) && !direct_geometry(anchor, target, &g);
+}
+
 ran_status ran_conv_depthwise_prepare(ran_op *kernel, const ran_target *target)
 {
     conv_geometry g;
     int64_t rows, columns;
     RAN_ASSERT(NULL, ran_conv_geometry(ran_kernel_anchor(kernel), target, &g));
-    depthwise_tile(&g, target, &rows, &columns);
+    if (has_phases(ran_kernel_anchor(kernel), target)) {
+        rows = 1;
+        columns = ceil_div(g.ow, g.window.stride[2]);
+        columns = columns < DEPTHWISE_COLUMNS / 2 ? columns : DEPTHWISE_COLUMNS / 2;
+    } else {
+        (void)direct_geometry(ran_kernel_anchor(kernel), target, &g);
+        unflatten(&g);
+        depthwise_tile(&g, target, &rows, &columns);
+    }
     set_tile(kernel, rows, columns);
     return ran_kernel_pack(kernel, weights_operand(kernel), (int64_t[]){0}, (int64_t[]){g.block}, 1,
                            NULL, 0);
@@ -211,7 +270,10 @@ ran_status ran_conv_depthwise_describe(ran_emission *e)
 {
     conv_geometry g;
     int64_t rows, columns;
-    begin(e, "conv/depthwise", "conv_depthwise", &g);
+    bool phases = has_phases(e->anchor, e->target);
+    begin(e, "conv/depthwise", phases ? "conv_depthwise_transposed" : "conv_depthwise", &g);
+    if (!phases)
+        RAN_ASSERT(e->context, direct_geometry(e->anchor, e->target, &g));
     unflatten(&g);
     get_tile(e, &rows, &columns);
     int64_t blocks = ceil_div(g.groups, g.block);
@@ -223,6 +285,7 @@ ran_status ran_conv_depthwise_describe(ran_emission *e)
     RAN_SPEC(e, struct conv_depthwise_spec, tile_columns, columns);
     RAN_SPEC(e, struct conv_depthwise_spec, border, ran_conv_border(&g, columns));
     RAN_SPEC(e, struct conv_depthwise_spec, rows_per_task, rows_per_task);
+    RAN_SPEC(e, struct conv_depthwise_spec, flip, is_transposed(e->anchor));
     e->tasks = ran_conv_tasks(e->context, &g, blocks * ceil_div(g.oh, rows_per_task));
     ran_conv_space(ran_value_type(ran_op_result(e->anchor, 0)), false, &e->store);
     return RAN_OK;
@@ -309,9 +372,7 @@ ran_status ran_conv_transposed_prepare(ran_op *kernel, const ran_target *target)
     conv_tile tile = ran_conv_choose_tile(&phase, target,
                                           taps_of(&g) / (g.window.stride[1] * g.window.stride[2]), 0);
     set_tile(kernel, tile.blocks, tile.pixels);
-    return ran_kernel_pack(kernel, weights_operand(kernel), (int64_t[]){0, 1},
-                           (int64_t[]){g.block, g.block}, 2, (int64_t[]){1, 0, 2, 3},
-                           (size_t)g.spatial + 2);
+    return pack_transposed(kernel, &g);
 }
 
 ran_status ran_conv_transposed_describe(ran_emission *e)

@@ -21,7 +21,9 @@ RAN_INLINE void scatter(const struct conv_depthwise_spec *s, const struct tile *
         if (tap < 0 || tap % s->dilation_w || tap / s->dilation_w >= s->kw)
             continue;
         int64_t kw = tap / s->dilation_w;
-        sum[r][c] += x * *(const ran_vf32 *)(t->w + (kh * s->kw + kw) * RAN_BLOCK);
+        int64_t at = kh * s->kw + kw;
+        sum[r][c] += x * *(const ran_vf32 *)(t->w + (s->flip ? s->kh * s->kw - 1 - at : at) *
+                                                        RAN_BLOCK);
     }
 }
 
@@ -140,6 +142,81 @@ RAN_BODY(conv_depthwise)(const struct conv_depthwise_spec *s, void *const *io, c
             int64_t origin[3] = {plane / s->blocks, block, lane};
             struct tile t = {.x = x + lane, .w = w + lane};
             run_rows(s, io, t, origin, from, ran_min64(from + s->rows_per_task, s->oh));
+        }
+    }
+}
+
+/* ---- Transposed, by phases --------------------------------------------------------------------------- */
+
+/* A row of taps that meets input row `x`, for outputs t->column, t->column + stride_w, ... */
+RAN_INLINE void phase_row(const struct conv_depthwise_spec *s, const struct tile *t, ran_vf32 *sum,
+                          const float *x, int64_t kh)
+{
+    for (int64_t kw = 0; kw < s->kw; kw++) {
+        int64_t scaled = t->column + s->pad_left - kw * s->dilation_w;
+        int64_t first = (scaled + s->kw * s->dilation_w * s->stride_w) / s->stride_w -
+                        s->kw * s->dilation_w;
+        if (first * s->stride_w != scaled)
+            continue;
+        ran_vf32 w = *(const ran_vf32 *)(t->w + (kh * s->kw + kw) * RAN_BLOCK);
+        if (first >= 0 && first + t->columns <= s->iw) {
+            RAN_UNROLL for (int64_t c = 0; c < t->columns; c++)
+                sum[c] += w * *(const ran_vf32 *)(x + (first + c) * RAN_BLOCK);
+            continue;
+        }
+        RAN_UNROLL for (int64_t c = 0; c < t->columns; c++)
+            if (first + c >= 0 && first + c < s->iw)
+                sum[c] += w * *(const ran_vf32 *)(x + (first + c) * RAN_BLOCK);
+    }
+}
+
+RAN_INLINE void phase_tile(const struct conv_depthwise_spec *s, void *const *io, struct tile t,
+                           const int64_t *origin, int64_t column, int64_t columns)
+{
+    ran_vf32 sum[DEPTHWISE_COLUMNS];
+    t.column = column;
+    t.columns = columns;
+    RAN_UNROLL for (int64_t c = 0; c < columns; c++)
+        sum[c] = (ran_vf32){0};
+    for (int64_t kh = 0; kh < s->kh; kh++) {
+        int64_t scaled = t.row + s->pad_top - kh * s->dilation_h, row = scaled / s->stride_h;
+        if (scaled >= 0 && row * s->stride_h == scaled && row < s->ih)
+            phase_row(s, &t, sum, t.x + row * s->iw * RAN_BLOCK, kh);
+    }
+    RAN_UNROLL for (int64_t c = 0; c < columns; c++)
+    {
+        int64_t index[5] = {origin[0], origin[1], t.row, column + c * s->stride_w, origin[2]};
+        ran_hook_store(io, &sum[c], index, RAN_VL);
+    }
+}
+
+RAN_INLINE void phases_of_row(const struct conv_depthwise_spec *s, void *const *io, struct tile t,
+                              const int64_t *origin)
+{
+    for (int64_t phase = 0; phase < ran_min64(s->stride_w, s->ow); phase++) {
+        int64_t count = (s->ow - phase + s->stride_w - 1) / s->stride_w, done = 0;
+        for (; done + s->tile_columns <= count; done += s->tile_columns)
+            phase_tile(s, io, t, origin, phase + done * s->stride_w, s->tile_columns);
+        for (; done < count; done++)
+            phase_tile(s, io, t, origin, phase + done * s->stride_w, 1);
+    }
+}
+
+RAN_BODY(conv_depthwise_transposed)(const struct conv_depthwise_spec *s, void *const *io,
+                                    char *scratch, int64_t begin, int64_t end)
+{
+    (void)scratch;
+    int64_t chunks = (s->oh + s->rows_per_task - 1) / s->rows_per_task;
+    for (int64_t task = begin; task < end; task++) {
+        int64_t plane = task / chunks, from = task % chunks * s->rows_per_task;
+        int64_t block = plane % s->blocks, to = ran_min64(from + s->rows_per_task, s->oh);
+        const float *x = (const float *)io[s->x] + plane * s->ih * s->iw * RAN_BLOCK;
+        const float *w = (const float *)io[s->w] + block * s->kh * s->kw * RAN_BLOCK;
+        for (int64_t lane = 0; lane < RAN_BLOCK; lane += RAN_VL) {
+            int64_t origin[3] = {plane / s->blocks, block, lane};
+            struct tile t = {.x = x + lane, .w = w + lane};
+            for (t.row = from; t.row < to; t.row++)
+                phases_of_row(s, io, t, origin);
         }
     }
 }

@@ -10,6 +10,9 @@
  * columns as in direct.h.
  *
  * Tasks: (n, channel block, chunk of rows; rows_per_task is a multiple of tile_rows, or oh).
+ *
+ * conv_depthwise_transposed: the same spec for a transposed convolution with a stride. Outputs of one
+ * phase (column modulo stride_w) meet the same taps, tile_columns of them at a time; tile_rows is 1.
  */
 #ifndef CODEGEN_CONV_DEPTHWISE_H
 #define CODEGEN_CONV_DEPTHWISE_H
@@ -25,6 +28,7 @@ struct conv_depthwise_spec {
     int64_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int64_t tile_rows, tile_columns, border;
     int64_t rows_per_task;
+    int64_t flip; /* taps from the last to the first, as in direct.h */
 };
 
 #endif

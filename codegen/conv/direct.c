@@ -22,7 +22,13 @@ typedef ran_vf32 sums[CONV_TILE_PIXELS];
 
 RAN_INLINE int64_t weights_of_block(const struct conv_direct_spec *s)
 {
-    return s->ic_blocks * s->kh * s->kw * RAN_BLOCK * RAN_BLOCK;
+    return (s->flip ? s->groups : 1) * s->ic_blocks * s->kh * s->kw * RAN_BLOCK * RAN_BLOCK;
+}
+
+/* The place in the weights of a tap of the window. */
+RAN_INLINE int64_t tap_at(const struct conv_direct_spec *s, int64_t tap, int64_t taps)
+{
+    return s->flip ? taps - 1 - tap : tap;
 }
 
 RAN_INLINE int64_t input_column(const struct conv_direct_spec *s, int64_t column, int64_t kw)
@@ -101,12 +107,13 @@ RAN_INLINE void window_row(const struct conv_direct_spec *s, const struct tile *
     if (border == CONV_BORDER_STATIC) {
         RAN_UNROLL for (int64_t kw = 0; kw < s->kw; kw++)
             channels(s, t, sum, x + input_column(s, t->column, kw) * RAN_BLOCK,
-                     w + kw * RAN_BLOCK * RAN_BLOCK, count, pixels_inside(s, t, kw));
+                     w + tap_at(s, kw, s->kw) * RAN_BLOCK * RAN_BLOCK, count,
+                     pixels_inside(s, t, kw));
         return;
     }
     for (int64_t kw = 0; kw < s->kw; kw++) {
         const float *from = x + input_column(s, t->column, kw) * RAN_BLOCK;
-        const float *weights = w + kw * RAN_BLOCK * RAN_BLOCK;
+        const float *weights = w + tap_at(s, kw, s->kw) * RAN_BLOCK * RAN_BLOCK;
         uint64_t inside = border == CONV_BORDER_NONE ? all : pixels_inside(s, t, kw);
         if (inside == (uint64_t)all)
             channels(s, t, sum, from, weights, count, all);
@@ -126,7 +133,9 @@ RAN_INLINE void accumulate(const struct conv_direct_spec *s, const struct tile *
         for (int64_t kh = first; kh < last; kh++)
             window_row(s, t, sum,
                        t->x + (block * s->ih + top + kh * s->dilation_h) * s->iw * RAN_BLOCK,
-                       t->w + (block * s->kh + kh) * s->kw * RAN_BLOCK * RAN_BLOCK, count, border);
+                       t->w + (block * s->kh + tap_at(s, kh, s->kh)) * s->kw * RAN_BLOCK *
+                                  RAN_BLOCK,
+                       count, border);
     }
 }
 
@@ -208,7 +217,10 @@ RAN_INLINE void run_task(const struct conv_direct_spec *s, void *const *io, int6
     struct place at = {.image = image, .oc_block = group * s->oc_blocks + first};
     at.x = (const float *)io[s->x] +
            (image * s->groups + group) * s->ic_blocks * s->ih * s->iw * RAN_BLOCK;
-    at.w = (const float *)io[s->w] + at.oc_block * weights_of_block(s);
+    at.w = (const float *)io[s->w] +
+           (s->flip ? first * weights_of_block(s) +
+                          group * s->ic_blocks * s->kh * s->kw * RAN_BLOCK * RAN_BLOCK
+                    : at.oc_block * weights_of_block(s));
     const int64_t tail = s->oc_blocks % s->tile_blocks;
     if (tail && first + s->tile_blocks > s->oc_blocks)
         run_rows(s, io, &at, tail, chunk);

@@ -4,6 +4,8 @@
  *
  *   x  [n][groups * ic_blocks][ih][iw][RAN_BLOCK]
  *   w  [oc_blocks][ic_blocks][kh][kw][RAN_BLOCK input channels][RAN_BLOCK output channels]
+ *      `flip`: [oc_blocks][groups * ic_blocks][kh][kw][..][..], taps from the last to the first: the
+ *      weights of the convolution whose gradient this is
  *   result through ran_hook_store in (n, channel block, row, column, lane), or, when `flat`, in
  *   (n, channel block, pixel, lane)
  *
@@ -40,6 +42,7 @@ struct conv_direct_spec {
     int64_t flat;
     int64_t tile_blocks, tile_pixels, border;
     int64_t rows_per_task, columns_per_task; /* columns: a multiple of tile_pixels, or ow */
+    int64_t flip;
     int64_t weights_outer; /* tasks walk the channel tiles outermost: weights stay in the cache */
 };
 

@@ -12,36 +12,70 @@ RAN_INLINE void tile_origin(const struct pack_spec *s, int64_t task, int64_t *ou
     }
 }
 
-/* The operand's offset of element n of the tile at `origin`; -1 behind the end. */
-RAN_INLINE int64_t element_of(const struct pack_spec *s, const int64_t *origin, int64_t n)
+/* Whether the tile's position `n` on its axis lies in the operand. */
+RAN_INLINE bool is_inside(const struct pack_spec *s, const int64_t *origin, int64_t t, int64_t n)
 {
-    int64_t at[PACK_RANK], offset = 0;
+    return origin[s->tile_axis[t]] + n < s->dims[s->tile_axis[t]];
+}
+
+/* How many positions of tile t, from the origin on, the operand has. */
+RAN_INLINE int64_t inside(const struct pack_spec *s, const int64_t *origin, int64_t t)
+{
+    return ran_min64(s->tile[t], s->dims[s->tile_axis[t]] - origin[s->tile_axis[t]]);
+}
+
+RAN_INLINE int64_t offset_of(const struct pack_spec *s, const int64_t *origin)
+{
+    int64_t offset = 0;
     for (int64_t a = 0; a < s->rank; a++)
-        at[a] = origin[a];
-    for (int64_t t = s->tiles - 1; t >= 0; t--) {
-        at[s->tile_axis[t]] += n % s->tile[t];
-        n /= s->tile[t];
-    }
-    for (int64_t a = 0; a < s->rank; a++) {
-        if (at[a] >= s->dims[a])
+        offset += origin[a] * s->strides[a];
+    return offset;
+}
+
+/* The operand's offset from the origin of row `row` of the tile (all but its last coordinate); -1
+ * behind the end. */
+RAN_INLINE int64_t row_of(const struct pack_spec *s, const int64_t *origin, int64_t row)
+{
+    int64_t offset = 0;
+    for (int64_t t = s->tiles - 2; t >= 0; t--) {
+        int64_t n = row % s->tile[t];
+        if (!is_inside(s, origin, t, n))
             return -1;
-        offset += at[a] * s->strides[a];
+        offset += n * s->strides[s->tile_axis[t]];
+        row /= s->tile[t];
     }
     return offset;
 }
 
 #define PACK(size, type)                                                                           \
+    RAN_INLINE void pack_row_##size(const type *from, type *to, int64_t stride, int64_t count,     \
+                                    int64_t all)                                                   \
+    {                                                                                              \
+        int64_t n = 0;                                                                             \
+        for (; n < count; n++)                                                                     \
+            to[n] = from[n * stride];                                                              \
+        for (; n < all; n++)                                                                       \
+            to[n] = 0;                                                                             \
+    }                                                                                              \
     RAN_BODY(pack_##size)(const struct pack_spec *s, void *const *io, char *scratch,               \
                           int64_t begin, int64_t end)                                              \
     {                                                                                              \
         (void)scratch;                                                                             \
+        int64_t last = s->tiles - 1, lanes = s->tile[last];                                        \
+        int64_t stride = s->strides[s->tile_axis[last]];                                           \
         for (int64_t task = begin; task < end; task++) {                                           \
             int64_t origin[PACK_RANK];                                                             \
             type *to = (type *)io[s->y] + task * s->tile_elements;                                 \
             tile_origin(s, task, origin);                                                          \
-            for (int64_t n = 0; n < s->tile_elements; n++) {                                       \
-                int64_t from = element_of(s, origin, n);                                           \
-                to[n] = from < 0 ? 0 : ((const type *)io[s->x])[from];                             \
+            const type *from = (const type *)io[s->x] + offset_of(s, origin);                      \
+            int64_t count = inside(s, origin, last);                                               \
+            for (int64_t row = 0; row < s->tile_elements / lanes; row++) {                         \
+                int64_t at = row_of(s, origin, row);                                               \
+                if (at >= 0 && count == lanes)                                                     \
+                    pack_row_##size(from + at, to + row * lanes, stride, lanes, lanes);            \
+                else                                                                               \
+                    pack_row_##size(from + (at < 0 ? 0 : at), to + row * lanes, stride,            \
+                                    at < 0 ? 0 : count, lanes);                                    \
             }                                                                                      \
         }                                                                                          \
     }
