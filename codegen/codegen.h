@@ -49,6 +49,8 @@ typedef struct ran_target {
     double ghz;             /* nominal, for predictions in seconds */
     int64_t l1, l2, l3;     /* bytes a core (l3: shared) */
     double l1_bandwidth, l2_bandwidth, l3_bandwidth, dram_bandwidth; /* GB/s, one core */
+    /* Another target of the same object, whose layout of the weights this one takes; NULL: its own */
+    const struct ran_target *weights;
     bool broadcast_memory;  /* FMA takes a broadcast memory operand or by-lane register cheaply */
 } ran_target;
 
@@ -184,6 +186,9 @@ typedef struct ran_kernel_row {
 size_t ran_kernel_row_count(void);
 const ran_kernel_row *ran_kernel_row_at(size_t index);
 const ran_kernel_row *ran_kernel_row_find(const char *schedule);
+/* By which rows are chosen. Targets of one object share layouts, so the one that owns them decides. */
+double ran_kernel_row_cost(const ran_kernel_row *row, const ran_op *anchor,
+                           const ran_target *target);
 
 /* The least that a row predicts for an anchor whose layouts are still open; -1: none predicts. */
 double ran_anchor_seconds(const ran_op *anchor, const ran_target *target);

@@ -279,6 +279,7 @@ static ran_status generate_all(ran_compiled *model)
 {
     ran_status status = RAN_OK;
     for (ran_compiled *v = model; !status && v; v = v->next_variant) {
+        v->codegen->target.weights = v == model ? NULL : &model->codegen->target;
         status = lower_and_plan(v);
         if (!status && v != model)
             ran_memory_plan_share_weights(v->plan, model->plan);

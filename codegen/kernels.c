@@ -46,3 +46,9 @@ const ran_kernel_row *ran_kernel_row_find(const char *schedule)
             return &rows[i];
     return NULL;
 }
+
+double ran_kernel_row_cost(const ran_kernel_row *row, const ran_op *anchor,
+                           const ran_target *target)
+{
+    return row->cost ? row->cost(anchor, target->weights ? target->weights : target) : 1;
+}

@@ -177,7 +177,7 @@ static const ran_kernel_row *cheapest_row(const ran_op *op, const ran_target *ta
         const ran_kernel_row *row = ran_kernel_row_at(i);
         if (row->anchor != op->opcode || !row->accepts(op, target))
             continue;
-        double cost = row->cost ? row->cost(op, target) : 1;
+        double cost = ran_kernel_row_cost(row, op, target);
         if (!best || cost < best_cost) {
             best = row;
             best_cost = cost;

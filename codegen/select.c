@@ -59,7 +59,7 @@ static const ran_kernel_row *best_row(const ran_op *anchor, const ran_target *ta
         if (row->anchor != anchor->opcode || !layout_agrees(row, anchor) ||
             !hooks_agree(row, anchor) || !row->accepts(anchor, target))
             continue;
-        double cost = row->cost ? row->cost(anchor, target) : 1;
+        double cost = ran_kernel_row_cost(row, anchor, target);
         if (!best || cost < best_cost) {
             best = row;
             best_cost = cost;

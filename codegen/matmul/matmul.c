@@ -104,7 +104,9 @@ static bool fits(const ran_target *target, int64_t rows, int64_t vectors)
     return rows * vectors + vectors + inputs <= target->registers;
 }
 
-static void choose_tile(const product *p, const ran_target *target, int64_t *rows, int64_t *vectors)
+/* `panel` is a width that the tile's divides; 0: any width will do. */
+static void choose_tile(const product *p, const ran_target *target, int64_t panel, int64_t *rows,
+                        int64_t *vectors)
 {
     int64_t m = constant_or(p->m, 64), n = constant_or(p->n, 1024);
     double best = 1e300;
@@ -113,6 +115,8 @@ static void choose_tile(const product *p, const ran_target *target, int64_t *row
     for (int64_t v = 1; v <= MATMUL_VECTORS; v++)
         for (int64_t r = 1; r <= MATMUL_ROWS && r <= m && fits(target, r, v); r++) {
             int64_t width = v * target->lanes, panels = n < 1 ? 1 : (n + width - 1) / width;
+            if (panel % width)
+                continue;
             double cost = (double)panels * tile_cost(target, m, r, v);
             if (cost < best * 0.999) {
                 best = cost;
@@ -134,7 +138,7 @@ double ran_matmul_tiled_cost(const ran_op *anchor, const ran_target *target)
 {
     product p = product_of(anchor, is_packed(anchor));
     int64_t rows, vectors, m = constant_or(p.m, 64), n = constant_or(p.n, 1024);
-    choose_tile(&p, target, &rows, &vectors);
+    choose_tile(&p, target, 0, &rows, &vectors);
     int64_t width = vectors * target->lanes, panels = (n + width - 1) / width;
     ran_counts counts = {0};
     ran_count_op(anchor, &counts);
@@ -142,16 +146,27 @@ double ran_matmul_tiled_cost(const ran_op *anchor, const ran_target *target)
     return steps * (double)panels * tile_cost(target, m, rows, vectors) / (target->ghz * 1e9);
 }
 
-/* [batch..., K, N] -> [batch..., N / width, K, width]; transposed b is [N, K]. */
+/* Columns of a panel of packed weights: those of the tile, or of the tile for the target whose
+ * layout of the weights this one shares. */
+static int64_t choose_panel(const product *p, const ran_target *target)
+{
+    int64_t rows, vectors;
+    const ran_target *owner = target->weights ? target->weights : target;
+    choose_tile(p, owner, 0, &rows, &vectors);
+    return vectors * owner->lanes;
+}
+
+/* [batch..., K, N] -> [batch..., N / panel, K, panel]; transposed b is [N, K]. */
 ran_status ran_matmul_tiled_prepare(ran_op *kernel, const ran_target *target)
 {
     ran_op *anchor = ran_kernel_anchor(kernel);
     product p = product_of(anchor, false);
     int64_t rows, vectors, perm[RAN_MAX_RANK];
-    choose_tile(&p, target, &rows, &vectors);
     size_t operand = ran_value_index(ran_op_operand(anchor, 1));
     bool constant = ran_value_constant(ran_op_operand(kernel, operand)) != NULL;
-    ran_op_set_ints(kernel, "tile", (int64_t[]){rows, vectors, constant}, 3);
+    int64_t panel = constant ? choose_panel(&p, target) : 0;
+    choose_tile(&p, target, panel, &rows, &vectors);
+    ran_op_set_ints(kernel, "tile", (int64_t[]){rows, vectors, panel}, 3);
     if (!constant)
         return RAN_OK;
     int64_t axis = p.b_rank == 1 || p.transposed_b ? p.b_rank - 2 : p.b_rank - 1;
@@ -165,8 +180,8 @@ ran_status ran_matmul_tiled_prepare(ran_op *kernel, const ran_target *target)
         perm[p.b_rank - 2] = p.b_rank - 1;
         perm[p.b_rank - 1] = p.b_rank - 2;
     }
-    return ran_kernel_pack(kernel, operand, (int64_t[]){axis},
-                           (int64_t[]){vectors * target->lanes}, 1, perm, (size_t)p.b_rank);
+    return ran_kernel_pack(kernel, operand, (int64_t[]){axis}, (int64_t[]){panel}, 1, perm,
+                           (size_t)p.b_rank);
 }
 
 /* ---- Description --------------------------------------------------------------------------------------- */
@@ -279,13 +294,14 @@ ran_status ran_matmul_tiled_describe(ran_emission *e)
 {
     const int64_t *tile = ran_op_ints(e->kernel, "tile", NULL);
     product p = product_of(e->anchor, tile[2]);
-    int64_t width = tile[1] * e->target->lanes;
-    const ran_dim *columns = ran_dim_constant(e->context, width);
-    const ran_dim *padded = multiply(e, ceil_div(e, p.n, width), columns);
+    int64_t width = tile[1] * e->target->lanes, panel = tile[2] ? tile[2] : width;
+    const ran_dim *columns = ran_dim_constant(e->context, panel);
+    const ran_dim *padded = multiply(e, ceil_div(e, p.n, panel), columns);
     e->body = "matmul/tiled";
     e->function = "matmul";
     describe_operands(e, &p, multiply(e, p.k, p.packed ? padded : p.n));
     RAN_SPEC(e, struct matmul_spec, b_packed, p.packed);
+    RAN_SPEC(e, struct matmul_spec, b_panel, panel);
     RAN_SPEC(e, struct matmul_spec, b_direct,
              !p.transposed_b && constant_or(p.m, 1000) <= 2 * tile[0]);
     RAN_SPEC(e, struct matmul_spec, tile_rows, tile[0]);

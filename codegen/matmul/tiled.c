@@ -150,8 +150,12 @@ RAN_INLINE void pack_panel(const struct matmul_spec *s, const float *b, int64_t 
 RAN_INLINE struct tile panel_at(const struct matmul_spec *s, const float *b, int64_t column,
                                 float *scratch)
 {
-    if (s->b_packed)
-        return (struct tile){.panel = b + column * s->k, .pitch = width(s), .column = column};
+    if (s->b_packed) {
+        int64_t inside = s->b_panel == width(s) ? 0 : column % s->b_panel;
+        return (struct tile){.panel = b + (column - inside) * s->k + inside,
+                             .pitch = s->b_panel,
+                             .column = column};
+    }
     if (s->b_direct && column + width(s) <= s->n)
         return (struct tile){.panel = b + column, .pitch = s->b_row, .column = column};
     pack_panel(s, b, column, scratch);

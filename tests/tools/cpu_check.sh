@@ -77,6 +77,17 @@ if [ "$(uname -m)" = x86_64 ] && command -v qemu-x86_64 >/dev/null 2>&1; then
     ! grep -vxE 'memcpy|memset' symbols || fail "model.a needs other symbols"
 fi
 
+# One layout of the weights serves all targets: they take no more room than those of one.
+expect 0 ran-design build mobilenet_v2_cifar --width 0.25 -o mobilenet.onnx
+# weights TARGETS
+weights() {
+    expect 0 rancc mobilenet.onnx -O2 --target="$1" -o weights.o
+    readelf -SW weights.o | sed 's/\[ */[/' | awk '$2 == ".ran_weights" { print $6 }'
+}
+one=$(weights x86-64-v4)
+[ -n "$one" ] || fail "no section of weights"
+expect_equal "$(weights x86-64,x86-64-v3,x86-64-v4)" "$one" "bytes of weights for three targets"
+
 # The same objects again, and what makes no sense.
 expect 0 rancc lenet.onnx --target=x86-64-v2,x86-64-v3 --prefix=m -o one.o
 expect 0 rancc lenet.onnx --target=x86-64-v2,x86-64-v3 --prefix=m -o two.o
