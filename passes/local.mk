@@ -2,8 +2,12 @@
 noinst_LTLIBRARIES += libpasses.la
 libpasses_la_SOURCES = \
 	passes/approx/activation.c \
+	passes/approx/channels.c \
+	passes/approx/cull_relu.c \
 	passes/approx/gain.c \
+	passes/approx/relu_reuse.c \
 	passes/approx/remove_nonlinearity.c \
+	passes/approx/scale_channels.c \
 	passes/approx/select.c \
 	passes/approx/slopes.c \
 	passes/approx/spec.c \

@@ -11,10 +11,23 @@ static const struct flag {
     const char *format; /* of the pipeline; %s is the value */
 } flags[] = {
     {RAN_APPROX_LINEARIZE, "linearize", "remove-nonlinearity{spec=%s}"},
+    {RAN_APPROX_CULL, "cull", "cull{spec=%s}"},
+    {RAN_APPROX_THIN, "thin", "thin{spec=%s}"},
+    {RAN_APPROX_RELU_REUSE, "relu-reuse", "relu-reuse{n=%s}"},
 };
 
+/* N@SPEC sets two options. */
 static char *print(const char *format, const char *value)
 {
+    const char *at = strchr(value, '@');
+    if (at && !strncmp(format, "relu-reuse", 10)) {
+        size_t size = strlen(value) + 32;
+        char *text = malloc(size);
+        if (!text)
+            abort();
+        snprintf(text, size, "relu-reuse{n=%.*s;spec=%s}", (int)(at - value), value, at + 1);
+        return text;
+    }
     size_t size = strlen(format) + strlen(value) + 1;
     char *text = malloc(size);
     if (!text)

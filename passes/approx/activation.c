@@ -248,6 +248,7 @@ void ran_sites_find(ran_pass_context *pass, ran_function *function, ran_sites *o
     }
     ran_stages_destroy(stages);
     ran_slopes_of_model(pass, out_sites);
+    ran_sites_number(ran_function_module(function), out_sites);
 }
 
 ran_site *ran_sites_of(const ran_sites *sites, const ran_op *op)

@@ -64,6 +64,7 @@ typedef struct ran_site {
     int axis;                /* of the channels */
     bool is_static;          /* all sizes but the batch's are known */
     ran_slopes slopes;
+    int64_t number;  /* in the order of the function, before anything was removed */
     uint8_t *linear; /* what the SPEC selected, an entry a unit */
     int64_t units;
 } ran_site;
@@ -120,6 +121,17 @@ RAN_MUST_USE ran_status ran_sites_select(ran_pass_context *pass, ran_function *f
                                          ran_sites *sites, ran_spec *out_spec);
 int64_t ran_site_selected_units(const ran_site *site);
 bool ran_site_is_selected(const ran_site *site); /* as a whole */
+
+/* The same where only whole layers make sense. */
+RAN_MUST_USE ran_status ran_sites_select_layers(ran_pass_context *pass, ran_function *function,
+                                                const char *text, ran_sites *sites);
+
+/* ---- Numbers (cull_relu.c) ---------------------------------------------------------------------- */
+
+/* Fills `number`, gates left out. */
+void ran_sites_number(const ran_module *module, ran_sites *sites);
+/* Remembers in the metadata what is about to be removed as a whole. */
+void ran_sites_record(ran_module *module, const ran_sites *sites);
 
 /* ---- MACs gained (gain.c) --------------------------------------------------------------------------------- */
 

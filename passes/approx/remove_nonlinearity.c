@@ -144,6 +144,8 @@ ran_status ran_run_remove_nonlinearity(ran_pass_context *pass, ran_function *fun
     if (!status)
         status = ran_sites_select(pass, function, ran_pass_string(pass, "spec"), range, &sites,
                                   &spec);
+    if (!status)
+        ran_sites_record(ran_function_module(function), &sites);
     for (size_t i = 0; !status && i < sites.count; i++) {
         if (!ran_site_selected_units(&sites.sites[i]))
             continue;

@@ -47,7 +47,7 @@ typedef struct ran_resnet {
 } ran_resnet;
 void ran_zoo_resnet(ran_net *net, const void *table);
 extern const ran_resnet ran_zoo_resnet8, ran_zoo_resnet18, ran_zoo_resnet34, ran_zoo_resnet50,
-    ran_zoo_resnet18_cifar, ran_zoo_hrn_5x7x2x;
+    ran_zoo_resnet18_cifar, ran_zoo_hrn_5x7x2x, ran_zoo_hrn_2x9x2x;
 
 /* ---- mobile.c ------------------------------------------------------------------------------- */
 

@@ -28,6 +28,11 @@ const ran_resnet ran_zoo_hrn_5x7x2x = {.small = true,
                                        .stages = 4,
                                        .repeats = {2, 2, 2, 2},
                                        .channels = {16, 80, 560, 1120}};
+const ran_resnet ran_zoo_hrn_2x9x2x = {.small = true,
+                                       .stem = 16,
+                                       .stages = 4,
+                                       .repeats = {2, 2, 2, 2},
+                                       .channels = {16, 32, 288, 576}};
 
 static ran_feature branch(ran_net *net, const ran_resnet *t, ran_feature x, int64_t channels,
                           int64_t stride)
