@@ -50,8 +50,11 @@ void ran_change_end(const ran_pass_manager *manager, const ran_pass *pass,
 {
     if (!(pass->flags & RAN_PASS_APPROXIMATE) || !changed)
         return;
+    ran_module_drop_unused_constants(manager->module); /* what was cut off is no part of it */
     ran_change after = count(manager->module);
     mark(manager, pass);
+    if (manager->changed)
+        manager->changed(manager->changed_data, manager->module);
     if (manager->stream)
         fprintf(manager->stream,
                 "%s: parameters %lld -> %lld, MACs %lld -> %lld, non-linear elements %lld -> %lld; "
@@ -59,4 +62,11 @@ void ran_change_end(const ran_pass_manager *manager, const ran_pass *pass,
                 pass->name, (long long)before->parameters, (long long)after.parameters,
                 (long long)before->macs, (long long)after.macs, (long long)before->nonlinear,
                 (long long)after.nonlinear);
+}
+
+void ran_pass_manager_on_change(ran_pass_manager *manager,
+                                void (*changed)(void *data, const ran_module *module), void *data)
+{
+    manager->changed = changed;
+    manager->changed_data = data;
 }

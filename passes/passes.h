@@ -55,6 +55,8 @@ struct ran_pass_manager {
     FILE *stream;
     const char *print_before, *print_after; /* ",a,b," or NULL */
     bool print_before_all, print_after_all, time_passes, stats, verify_each;
+    void (*changed)(void *data, const ran_module *module); /* NULL: nobody asks */
+    void *changed_data;
     bool wants_remarks;
     const char **remarks; /* in the arena */
     size_t remark_count, remark_capacity;

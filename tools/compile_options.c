@@ -224,6 +224,14 @@ ran_status ran_compile_create_manager(ran_context *context, const ran_compile_ar
     return status;
 }
 
+static void keep_reference(void *data, const ran_module *module)
+{
+    const ran_compile_arguments *a = data;
+    if (*a->reference)
+        ran_module_destroy(*a->reference);
+    *a->reference = ran_module_clone(module);
+}
+
 ran_status ran_compile_optimize(ran_context *context, const ran_compile_arguments *a,
                                 ran_module *module)
 {
@@ -236,6 +244,10 @@ ran_status ran_compile_optimize(ran_context *context, const ran_compile_argument
     status = ran_cost_model_create(context, &options, &model);
     ran_pass_manager_set_cost_model(manager, model);
     ran_pass_manager_set_remarks(manager, a->remarks);
+    if (a->reference) {
+        ran_pass_manager_set_stream(manager, NULL); /* this run is not the one to talk about */
+        ran_pass_manager_on_change(manager, keep_reference, (void *)a);
+    }
     if (!status)
         status = ran_pass_manager_run(manager, module);
     ran_pass_manager_report(manager, stderr);

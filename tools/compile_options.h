@@ -26,6 +26,9 @@ typedef struct ran_compile_arguments {
     const char *target, *cpu, *features, *prefix;
     ran_weights_mode weights;
     bool mem_report;
+    /* Where the module as the last approximate pass left it is kept, or NULL: from there on the
+     * function stays the same. */
+    ran_module **reference;
     bool remarks; /* print what passes have to say about what they did */
 } ran_compile_arguments;
 

@@ -379,19 +379,23 @@ static ran_status verify_function(ran_context *context, const arguments *a,
     return status;
 }
 
-/* The module as it was read against the module that the passes made. */
+/* The module as it was read, or as the last approximate pass left it, against the one that all passes
+ * made. */
 static ran_status verify(ran_context *context, const arguments *a)
 {
-    ran_module *original = NULL, *module = NULL;
+    ran_module *original = NULL, *changed = NULL, *module = NULL;
+    arguments compile = *a;
+    compile.compile.reference = &changed;
     ran_status status = ran_model_load(context, a->path, &a->compile.model, &original);
     if (!status)
-        status = ran_compile_prepare(context, &a->compile, a->path, &module);
+        status = ran_compile_prepare(context, &compile.compile, a->path, &module);
     if (!status)
-        status = verify_function(context, a, ran_module_first_function(original), module);
-    if (module)
-        ran_module_destroy(module);
-    if (original)
-        ran_module_destroy(original);
+        status = verify_function(context, a, ran_module_first_function(changed ? changed : original),
+                                 module);
+    ran_module *const all[] = {module, changed, original};
+    for (size_t i = 0; i < 3; i++)
+        if (all[i])
+            ran_module_destroy(all[i]);
     return status;
 }
 

@@ -142,6 +142,10 @@ const char *ran_pass_manager_remark(const ran_pass_manager *manager, size_t inde
 /* Where dumps and bisection notes go; NULL (the default) for nowhere. */
 void ran_pass_manager_set_stream(ran_pass_manager *manager, FILE *stream);
 
+/* Called with the module after each pass that changed its function. */
+void ran_pass_manager_on_change(ran_pass_manager *manager,
+                                void (*changed)(void *data, const ran_module *module), void *data);
+
 RAN_MUST_USE ran_status ran_pass_manager_run(ran_pass_manager *manager, ran_module *module);
 /* Runs a pipeline of its own, with all switches (what code generation does with its steps). */
 RAN_MUST_USE ran_status ran_pass_manager_run_text(ran_pass_manager *manager, const char *text,

@@ -35,6 +35,8 @@ ran_value *ran_channels_take(ran_op *near, const ran_value *constant, int axis,
                              const ran_channels *channels, double fill, int64_t fan_in)
 {
     const ran_tensor *old = ran_value_constant(constant);
+    if (ran_channels_is_identity(channels, ran_tensor_dims(old)[axis]))
+        return (ran_value *)constant;
     int64_t dims[RAN_MAX_RANK], inner = 1;
     int rank = ran_tensor_rank(old);
     for (int i = 0; i < rank; i++) {

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The papers' counts, come by as a user would: networks from ran-design, passes by rancc's flags, counts
+# by ran-stat's rules. Within 1 % of what is printed in "DeepReShape" (tables 3 to 6 and 9) and
+# "Restructurable Activation Networks" (tables 2 and 6).
+. "$RAN_SRCDIR/tests/harness/lib.sh"
+
+count() { # MODEL RULE FIELD
+    ran-stat --json --rule="$2" "$1" | sed -n "0,/\"$3\"/s/.*\"$3\": \([0-9]*\).*/\1/p"
+}
+# near MODEL RULE FIELD EXPECTED: at most 1 % away.
+near() {
+    got=$(count "$1" "$2" "$3")
+    awk -v got="$got" -v want="$4" \
+        'BEGIN { d = got - want; exit !(got != "" && (d < 0 ? -d : d) <= 0.01 * want) }' ||
+        fail "$1: $3 by rule $2: $got, expected $4"
+}
+build() {
+    expect 0 ran-design build "$1" -o "$1.onnx"
+}
+# rewrite FROM TO OPTIONS...
+rewrite() {
+    from=$1
+    to=$2
+    shift 2
+    expect 0 rancc "$@" --emit=onnx -o "$to" "$from"
+    expect_text err "needs fine-tuning"
+}
+
+# ---- DeepReShape: ReLUs ------------------------------------------------------------------------
+build resnet18_cifar
+near resnet18_cifar.onnx deepreshape relu_elements 557060
+for pair in 2:434180 4:372740 8:342020 16:326660; do
+    rewrite resnet18_cifar.onnx reuse.onnx --relu-reuse="${pair%:*}"
+    near reuse.onnx deepreshape relu_elements "${pair#*:}"
+done
+build hrn_5x7x2x
+rewrite hrn_5x7x2x.onnx thin.onnx --thin=all
+near thin.onnx deepreshape relu_elements 181250
+
+build hrn_2x9x2x
+near hrn_2x9x2x.onnx deepreshape relu_elements 225300
+rewrite hrn_2x9x2x.onnx culled.onnx --cull=stage:1
+near culled.onnx deepreshape relu_elements 143400
+rewrite culled.onnx thin.onnx --thin=all
+near thin.onnx deepreshape relu_elements 71700
+rewrite hrn_2x9x2x.onnx both.onnx --cull=stage:1 --thin=all
+near both.onnx deepreshape relu_elements 71700
+rewrite thin.onnx half.onnx --passes='scale-channels{factor=0.5}'
+near half.onnx deepreshape relu_elements 35800
+for pair in 4:17900 8:8960 16:4480; do
+    rewrite thin.onnx reuse.onnx --relu-reuse="${pair%:*}"
+    near reuse.onnx deepreshape relu_elements "${pair#*:}"
+done
+
+# ---- RAN-explicit: parameters and MACs ------------------------------------------------------------
+for row in ran_supernet:4670000:589900000 ran_subnet_a:4600000:561100000 \
+    ran_subnet_b:4600000:482200000 ran_subnet_c:4670000:487800000 \
+    ran_ground_truth:4530000:433100000; do
+    name=${row%%:*}
+    build "$name"
+    numbers=${row#*:}
+    near "$name.onnx" ran parameters "${numbers%:*}"
+    near "$name.onnx" ran macs "${numbers#*:}"
+done
