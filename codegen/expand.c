@@ -257,6 +257,9 @@ static const struct expander {
     {RAN_OP_CENTER_CROP_PAD, ran_expand_center_crop_pad},
     {RAN_OP_AFFINE_GRID, ran_expand_affine_grid},
     {RAN_OP_CONV_WEIGHT_GRADIENT, ran_expand_conv_weight_gradient},
+    {RAN_OP_BATCH_NORMALIZATION_TRAINING, ran_expand_batch_normalization_training},
+    {RAN_OP_BATCH_NORMALIZATION_GRADIENT, ran_expand_batch_normalization_gradient},
+    {RAN_OP_REDUCE_SUM, ran_expand_channel_sum},
 };
 
 static bool has_expander(ran_opcode opcode)
@@ -279,7 +282,7 @@ static bool needs_expansion(const ran_op *op, const ran_target *target)
 {
     return !ran_opcode_is_elementwise(op->opcode) && !ran_op_is_view(op) &&
            op->opcode != RAN_OP_KERNEL && op->opcode != RAN_OP_RETURN && !op->region_count &&
-           !ran_op_has_kernel(op, target);
+           (!ran_op_has_kernel(op, target) || ran_is_channel_sum(op));
 }
 
 /* New ops stand before the one that they replace, and are visited again from there. */

@@ -74,6 +74,15 @@ bool ran_expand_conv_weight_gradient(ran_expansion *e);
 /* For any number of axes: a convolution of x by dy, with images and channels exchanged. */
 bool ran_expand_conv_weight_gradient_as_conv(ran_expansion *e);
 
+/* In training (normalize/channels_host.c): moments and sums over chunks of the batch. */
+bool ran_expand_batch_normalization_training(ran_expansion *e);
+bool ran_expand_batch_normalization_gradient(ran_expansion *e);
+/* A sum over all but the channels of maps, which would leave the blocked layout. */
+bool ran_is_channel_sum(const ran_op *op);
+bool ran_expand_channel_sum(ran_expansion *e);
+
+/* Expands whose users are elementwise ops that broadcast anyway. */
+void ran_drop_expands(ran_function *function);
 RAN_MUST_USE ran_status ran_expand_ops(ran_function *function, const ran_target *target);
 
 #endif

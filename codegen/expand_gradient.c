@@ -32,6 +32,48 @@ static ran_value *swap(ran_expansion *e, ran_value *x)
     return ran_expand_transpose(e, x, rank_of(x), perm);
 }
 
+/* ---- Broadcasts ---------------------------------------------------------------------------------- */
+
+static bool same_dims(const ran_value *a, const ran_value *b)
+{
+    const ran_type *x = ran_value_type(a), *y = ran_value_type(b);
+    if (ran_type_rank(x) != ran_type_rank(y))
+        return false;
+    for (int i = 0; i < ran_type_rank(x); i++)
+        if (ran_type_dim(x, i) != ran_type_dim(y, i))
+            return false;
+    return true;
+}
+
+/* Whether another operand has the shape of an elementwise op's result. */
+static bool has_shape_without(const ran_op *op, const ran_value *value)
+{
+    bool found = false;
+    RAN_FOR_OPERANDS(op, i, operand)
+        found = found || (operand != value && same_dims(operand, ran_op_result(op, 0)));
+    return found;
+}
+
+static bool is_needless(const ran_op *expand)
+{
+    ran_value *value = ran_op_result(expand, 0);
+    for (ran_use *use = ran_value_first_use(value); use; use = ran_use_next(use))
+        if (!ran_opcode_is_elementwise(ran_use_op(use)->opcode) ||
+            !has_shape_without(ran_use_op(use), value))
+            return false;
+    return ran_type_rank(ran_value_type(ran_op_operand(expand, 0))) >= 0;
+}
+
+/* Elementwise ops broadcast by themselves. */
+void ran_drop_expands(ran_function *function)
+{
+    RAN_FOR_OPS(ran_function_body(function), op)
+        if (op->opcode == RAN_OP_EXPAND && is_needless(op)) {
+            ran_value *operand = ran_op_operand(op, 0);
+            ran_op_replace(op, &operand);
+        }
+}
+
 /* ---- Weights of convolutions, any number of axes ------------------------------------------------ */
 
 /* dw[o][i][k] = sum over n, p of x[n][i][p * stride + k * dilation - pad] * dy[n][o][p]: images are

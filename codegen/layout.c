@@ -147,6 +147,18 @@ static bool can_follow(const ran_op *op, const ran_value *blocked)
     return true;
 }
 
+/* Has nothing behind the channels: its vectors of channels are read where they lie. */
+static bool is_vector_of_channels(const ran_value *value, ran_layout layout)
+{
+    const ran_type *type = ran_value_type(value);
+    if (ran_value_constant(value) || is_blocked(value))
+        return false;
+    for (int i = layout.axis + 1; i < ran_type_rank(type); i++)
+        if (!ran_dim_is(ran_type_dim(type, i), 1))
+            return false;
+    return true;
+}
+
 static void follow(assignment *a, ran_op *op)
 {
     const ran_value *blocked = blocked_operand(op);
@@ -162,7 +174,8 @@ static void follow(assignment *a, ran_op *op)
         if (!has_channels(value, result, layout))
             continue;
         ran_op_set_operand(op, i, padded_rank(value, result, op));
-        convert_operand(a, op, i, layout);
+        if (!is_vector_of_channels(ran_op_operand(op, i), layout))
+            convert_operand(a, op, i, layout);
     }
     block_result(a, op, 0, layout);
 }

@@ -77,6 +77,8 @@ libcodegen_la_SOURCES = \
 	codegen/move/pad_host.c \
 	codegen/move/strided.h \
 	codegen/move/strided_host.c \
+	codegen/normalize/channels.h \
+	codegen/normalize/channels_host.c \
 	codegen/normalize/lrn.h \
 	codegen/normalize/normalize.c \
 	codegen/normalize/normalize.h \
@@ -127,8 +129,10 @@ KERNEL_BODIES = \
 	codegen/move/pack.c \
 	codegen/move/pad.c \
 	codegen/move/strided.c \
+	codegen/normalize/channels.c \
 	codegen/normalize/lrn.c \
 	codegen/normalize/rows.c \
+	codegen/pool/gradient.c \
 	codegen/pool/whole.c \
 	codegen/pool/window.c \
 	codegen/recurrent/recurrent.c \

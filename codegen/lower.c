@@ -192,6 +192,7 @@ static ran_status make_kernels(ran_function *function, const ran_target *target,
 ran_status ran_lower(ran_function *function, const ran_target *target,
                      const ran_compile_options *options)
 {
+    ran_drop_expands(function);
     ran_status status = ran_expand_ops(function, target);
     if (status)
         return status;

@@ -137,6 +137,46 @@ ran_status ran_pool_window_describe(ran_emission *e)
     return RAN_OK;
 }
 
+/* ---- Gradients ------------------------------------------------------------------------------------- */
+
+bool ran_pool_gradient_accepts(const ran_op *op, const ran_target *target)
+{
+    const ran_type *dx = ran_value_type(ran_op_result(op, 0));
+    (void)target;
+    return is_f32_map(op) && ran_type_is_static(dx) &&
+           ran_type_is_static(ran_value_type(ran_op_operand(op, 0)));
+}
+
+ran_status ran_pool_gradient_describe(ran_emission *e)
+{
+    ran_window window;
+    const ran_type *dy = ran_value_type(ran_op_operand(e->anchor, 0));
+    const ran_type *dx = ran_value_type(ran_op_result(e->anchor, 0));
+    bool max = e->anchor->opcode == RAN_OP_MAX_POOL_GRADIENT;
+    int64_t in[POOL_AXES], out[POOL_AXES], pixels = 1;
+    RAN_ASSERT(e->context, map_extents(dx, in) && map_extents(dy, out));
+    ran_window_resolve(e->anchor, ran_type_rank(dx) - 2, in, out, NULL, &window);
+    for (int axis = 0; axis < POOL_AXES; axis++) {
+        set_axis(e, &window, axis);
+        pixels *= window.in[axis];
+    }
+    const ran_dim *blocks, *planes = plane_count(e, dx, &blocks);
+    e->body = "pool/gradient";
+    e->function = "pool_gradient";
+    set_space(e, dx);
+    RAN_SPEC(e, struct window_spec, kind, max ? POOL_MAX : POOL_AVERAGE);
+    RAN_SPEC(e, struct window_spec, x, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
+    RAN_SPEC(e, struct window_spec, indices,
+             max ? ran_emission_io(e, ran_op_operand(e->anchor, 1)) : -1);
+    RAN_SPEC(e, struct window_spec, count_pads,
+             max ? 0 : ran_op_int(e->anchor, "count_include_pad"));
+    RAN_SPEC_DIM(e, struct window_spec, planes, planes);
+    RAN_SPEC_DIM(e, struct window_spec, blocks, blocks);
+    e->scratch = ran_dim_constant(e->context, pixels * e->target->lanes * 4);
+    e->tasks = planes;
+    return RAN_OK;
+}
+
 /* ---- Whole maps ------------------------------------------------------------------------------------ */
 
 bool ran_pool_whole_accepts(const ran_op *op, const ran_target *target)

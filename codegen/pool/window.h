@@ -5,6 +5,8 @@
  * "pool/window": windows over up to three axes of a map (unused ones have extent 1). Blocked:
  * coordinates (image, channel block, depth and row, column, lane). Plain: (plane, depth and row,
  * column), lanes along columns.
+ * "pool/gradient": what windows spread to the inputs, blocked only. x is dy, `indices` (max) the map
+ * that was pooled; results at (image, channel block, depth and row, column, lane) of the inputs.
  * "pool/whole": one window over the whole map. Blocked: (image, channel block, lane); plain: (plane).
  */
 #ifndef CODEGEN_POOL_WINDOW_H
