@@ -19,6 +19,7 @@ libpasses_la_SOURCES = \
 	passes/exact/canonicalize_arithmetic.c \
 	passes/exact/canonicalize_shape.c \
 	passes/exact/canonicalize_structured.c \
+	passes/exact/collapse_linear.c \
 	passes/exact/common_subexpressions.c \
 	passes/exact/dead_code.c \
 	passes/exact/fold_affine.c \
@@ -36,6 +37,13 @@ libpasses_la_SOURCES = \
 	passes/grad/differentiate.c \
 	passes/grad/updates.c \
 	passes/instrument.c \
+	passes/linear/border.c \
+	passes/linear/chain.c \
+	passes/linear/emit.c \
+	passes/linear/error.c \
+	passes/linear/layer.c \
+	passes/linear/link.c \
+	passes/linear/tile.c \
 	passes/manager.c \
 	passes/match.c \
 	passes/pipeline.c \

@@ -16,48 +16,13 @@
  */
 #include "passes/exact/linear.h"
 
-#include <math.h>
-
-static bool parameter(const ran_op *op, size_t index, int64_t channels, const ran_tensor **out)
-{
-    const ran_value *value = ran_op_operand(op, index);
-    *out = value ? ran_value_constant(value) : NULL;
-    return *out && ran_tensor_numel(*out) == channels;
-}
-
-/* A and B of an inference batch normalisation of constants, over channels of axis 1. */
-static bool batchnorm_affine(ran_pass_context *pass, const ran_op *op, ran_affine *out)
-{
-    const ran_tensor *scale, *bias, *mean, *variance;
-    const ran_value *first = ran_op_operand(op, 1);
-    if (op->opcode != RAN_OP_BATCH_NORMALIZATION || ran_op_int(op, "training_mode") ||
-        !first || !ran_value_constant(first) || !ran_value_is_float(ran_op_operand(op, 0)))
-        return false;
-    int64_t channels = ran_tensor_numel(ran_value_constant(first));
-    for (size_t i = 1; i < op->result_count; i++) {
-        if (ran_value_has_uses(&op->results[i]))
-            return false;
-    }
-    if (channels < 1 || !parameter(op, 1, channels, &scale) || !parameter(op, 2, channels, &bias) ||
-        !parameter(op, 3, channels, &mean) || !parameter(op, 4, channels, &variance))
-        return false;
-    *out = ran_affine_create(pass, channels);
-    for (int64_t i = 0; i < channels; i++) {
-        double deviation = sqrt(ran_tensor_get_f64(variance, i) + ran_op_float(op, "epsilon"));
-        out->factor[i] = ran_tensor_get_f64(scale, i) / deviation;
-        out->shift[i] =
-            ran_tensor_get_f64(bias, i) - ran_tensor_get_f64(mean, i) * out->factor[i];
-    }
-    return ran_affine_is_finite(out);
-}
-
 static ran_value *fold_into_preceding(ran_pass_context *pass, ran_op *op)
 {
     ran_affine affine;
     ran_linear linear;
     ran_value *x = ran_op_operand(op, 0);
     if (!ran_value_has_one_use(x) || !ran_linear_match(x, &linear) || linear.out_axis != 1 ||
-        !batchnorm_affine(pass, op, &affine))
+        !ran_affine_of_batchnorm(pass, op, &affine))
         return NULL;
     return ran_linear_scale_output(pass, op, &linear, &affine);
 }
@@ -70,7 +35,7 @@ static ran_value *fold_into_following(ran_pass_context *pass, ran_op *op)
     const ran_op *batchnorm = ran_match_op(ran_op_operand(op, 0), RAN_OP_BATCH_NORMALIZATION);
     if (!batchnorm || !ran_value_has_one_use(&batchnorm->results[0]) ||
         !ran_linear_match(&op->results[0], &linear) || linear.in_axis != 1 ||
-        !batchnorm_affine(pass, batchnorm, &affine))
+        !ran_affine_of_batchnorm(pass, batchnorm, &affine))
         return NULL;
     ran_value *folded =
         ran_linear_scale_input(pass, op, &linear, ran_op_operand(batchnorm, 0), &affine);
@@ -86,7 +51,7 @@ static ran_value *expand_to_affine(ran_pass_context *pass, ran_op *op)
     ran_affine affine;
     ran_value *x = ran_op_operand(op, 0);
     int rank = ran_type_rank(ran_value_type(x));
-    if (rank < 2 || !batchnorm_affine(pass, op, &affine))
+    if (rank < 2 || !ran_affine_of_batchnorm(pass, op, &affine))
         return NULL;
     ran_elem elem = ran_type_elem(ran_value_type(x));
     ran_value *factor = ran_affine_constant(op, elem, affine.factor, affine.count, 1, rank);

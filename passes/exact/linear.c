@@ -249,6 +249,38 @@ bool ran_affine_match(ran_pass_context *pass, const ran_value *value, ran_value 
            apply_constant(op, constant_first, c, out) && ran_affine_is_finite(out);
 }
 
+static bool parameter(const ran_op *op, size_t index, int64_t channels, const ran_tensor **out)
+{
+    const ran_value *value = ran_op_operand(op, index);
+    *out = value ? ran_value_constant(value) : NULL;
+    return *out && ran_tensor_numel(*out) == channels;
+}
+
+bool ran_affine_of_batchnorm(ran_pass_context *pass, const ran_op *op, ran_affine *out)
+{
+    const ran_tensor *scale, *bias, *mean, *variance;
+    const ran_value *first = ran_op_operand(op, 1);
+    if (op->opcode != RAN_OP_BATCH_NORMALIZATION || ran_op_int(op, "training_mode") ||
+        !first || !ran_value_constant(first) || !ran_value_is_float(ran_op_operand(op, 0)))
+        return false;
+    int64_t channels = ran_tensor_numel(ran_value_constant(first));
+    for (size_t i = 1; i < op->result_count; i++) {
+        if (ran_value_has_uses(&op->results[i]))
+            return false;
+    }
+    if (channels < 1 || !parameter(op, 1, channels, &scale) || !parameter(op, 2, channels, &bias) ||
+        !parameter(op, 3, channels, &mean) || !parameter(op, 4, channels, &variance))
+        return false;
+    *out = ran_affine_create(pass, channels);
+    for (int64_t i = 0; i < channels; i++) {
+        double deviation = sqrt(ran_tensor_get_f64(variance, i) + ran_op_float(op, "epsilon"));
+        out->factor[i] = ran_tensor_get_f64(scale, i) / deviation;
+        out->shift[i] =
+            ran_tensor_get_f64(bias, i) - ran_tensor_get_f64(mean, i) * out->factor[i];
+    }
+    return ran_affine_is_finite(out);
+}
+
 ran_value *ran_affine_constant(ran_op *near, ran_elem elem, const double *values, int64_t count,
                                int axis, int rank)
 {

@@ -40,6 +40,9 @@ bool ran_affine_is_finite(const ran_affine *affine);
 bool ran_affine_match(ran_pass_context *pass, const ran_value *value, ran_value **out_x, int axis,
                       ran_affine *out);
 
+/* An inference batch normalisation with constant parameters, over channels of axis 1. */
+bool ran_affine_of_batchnorm(ran_pass_context *pass, const ran_op *op, ran_affine *out);
+
 /* The op with the affine folded in, as a new op before `before`; NULL when it can't take it. */
 ran_value *ran_linear_scale_output(ran_pass_context *pass, ran_op *before, const ran_linear *linear,
                                    const ran_affine *affine);
