@@ -6,6 +6,7 @@
 UNIT_TESTS = \
 	tests/unit/approx_spec \
 	tests/unit/bitcode \
+	tests/unit/collapse_linear \
 	tests/unit/compile_random \
 	tests/unit/compile_step \
 	tests/unit/ilp \

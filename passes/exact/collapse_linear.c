@@ -183,10 +183,12 @@ static double duplicated(const ran_chain *chain, const double *before, size_t be
     return total;
 }
 
+/* What multiplies and adds by channel fuses into its neighbours as it is: nothing to gain. */
 static bool is_candidate(const collapse *c, const ran_chain *chain, const segment *s)
 {
     bool sum = chain->links[s->begin].branches != NULL;
-    return (s->end - s->begin > 1 || sum) && s->form != RAN_BORDER_REFUSED &&
+    bool worthwhile = c->settings.always || !ran_layer_is_depthwise_pointwise(&s->shape);
+    return (s->end - s->begin > 1 || sum) && worthwhile && s->form != RAN_BORDER_REFUSED &&
            ran_layer_weight_count(&s->shape) <= c->settings.limit;
 }
 
@@ -325,6 +327,9 @@ static void report_kept(collapse *c, const ran_chain *chain, const plan *p)
         ran_pass_remark(c->pass, "%s stay: one layer would have %lld weights",
                         range_text(c, chain, &all),
                         (long long)ran_layer_weight_count(&p->whole.shape));
+    else if (ran_layer_is_depthwise_pointwise(&p->whole.shape))
+        ran_pass_remark(c->pass, "%s stay: by channel, they fuse as they are",
+                        range_text(c, chain, &all));
     else if (p->whole.seconds >= infinite)
         ran_pass_remark(c->pass, "%s stay: the map is smaller than the windows' border",
                         range_text(c, chain, &all));
