@@ -1,11 +1,17 @@
 # Sources of search/, one a line, sorted. GLPK is linked here only.
 lib_LTLIBRARIES += libran-search.la
 libran_search_la_SOURCES = \
+	search/cell.c \
 	search/ilp.c \
 	search/ilp_baseline.c \
 	search/ilp_reduce.c \
 	search/ilp_start.c \
 	search/ilp_table.c \
+	search/layers.c \
+	search/model.c \
+	search/pool.c \
+	search/pool_attention.c \
+	search/pool_conv.c \
 	search/zoo/builder.c \
 	search/zoo/classic.c \
 	search/zoo/convnext.c \
@@ -15,12 +21,16 @@ libran_search_la_SOURCES = \
 	search/zoo/samples.c \
 	search/zoo/zoo.c
 noinst_HEADERS += \
+	search/cell.h \
 	search/ilp.h \
 	search/ilp_work.h \
+	search/layers.h \
+	search/model.h \
+	search/pool.h \
 	search/zoo/builder.h \
 	search/zoo/families.h \
 	search/zoo/samples.h \
 	search/zoo/zoo.h
-EXTRA_DIST += search/zoo/networks.def
+EXTRA_DIST += search/pool.def search/zoo/networks.def
 libran_search_la_LIBADD = libran.la $(GLPK_LIBS) -lm
 libran_search_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined $(COMPLETE_LDFLAGS) -version-info 0:0:0

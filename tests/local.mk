@@ -9,6 +9,7 @@ UNIT_TESTS = \
 	tests/unit/collapse_linear \
 	tests/unit/compile_random \
 	tests/unit/compile_step \
+	tests/unit/hant_pool \
 	tests/unit/ilp \
 	tests/unit/ir_control \
 	tests/unit/ir_core \

@@ -55,6 +55,8 @@ tools_ran_search_SOURCES = \
 	tools/ran-search.c \
 	tools/search/budget.c \
 	tools/search/ilp.c \
+	tools/search/layers.c \
+	tools/search/pool.c \
 	tools/search/search.h \
 	$(TOOLS_COMMON)
 tools_ran_search_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)

@@ -14,6 +14,8 @@ typedef struct command {
 
 static const command commands[] = {
     {"ilp", ran_search_ilp},
+    {"layers", ran_search_layers},
+    {"pool", ran_search_pool},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -42,10 +44,12 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 
 static const struct argp parser = {
     .parser = parse_option,
-    .args_doc = "ilp [OPTION...]",
+    .args_doc = "ilp [OPTION...]\nlayers MODEL\npool [CANDIDATE]",
     .doc = "Transforms a model under a budget.\v"
            "`ran-search COMMAND --help' shows the options of a command:\n\n"
-           "  ilp      select one candidate a layer from a table of losses and costs\n",
+           "  ilp      select one candidate a layer from a table of losses and costs\n"
+           "  layers   show the layers of a model that can be replaced\n"
+           "  pool     list what can take their place\n",
 };
 
 /* The command takes the place of the program's name, so that its messages say both. */

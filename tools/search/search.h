@@ -8,6 +8,8 @@
 #include "search/ilp.h"
 
 int ran_search_ilp(int argc, char **argv);
+int ran_search_layers(int argc, char **argv);
+int ran_search_pool(int argc, char **argv);
 
 /* ---- Budgets on the command line ----------------------------------------------------------------
  */
