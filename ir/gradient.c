@@ -62,13 +62,33 @@ void ran_gradient_add_to(ran_gradient *gradient, const ran_value *value, ran_val
                     sum ? ran_gradient_binary(gradient, RAN_OP_ADD, addend, sum) : addend);
 }
 
+static const char *const reasons[RAN_OP_COUNT] = {
+#define RAN_NO_GRADIENT(ENUM, why) [RAN_OP_##ENUM] = why,
+#include "ir/no_gradient.def"
+};
+
+const char *ran_gradient_reason(ran_opcode opcode)
+{
+    return reasons[opcode];
+}
+
+bool ran_gradient_is_defined(ran_opcode opcode)
+{
+    const ran_op_def *def = ran_op_definition(opcode);
+    bool by_row = def->hooks->gradient == ran_unary_gradient ||
+                  def->hooks->gradient == ran_binary_gradient;
+    return def->hooks->gradient && (!by_row || def->gradient);
+}
+
 ran_status ran_gradient_visit(ran_gradient *gradient, const ran_op *op)
 {
     const ran_op_hooks *hooks = ran_op_definition(op->opcode)->hooks;
-    if (!hooks->gradient)
+    const char *reason = ran_gradient_reason(op->opcode);
+    if (!ran_gradient_is_defined(op->opcode))
         return ran_op_error(op, RAN_UNSUPPORTED,
-                            "has no gradient; freeze what it depends on, or replace it by ops that "
-                            "have one (--list-ops tells)");
+                            "has no gradient%s%s; freeze the parameters before it, or replace it by "
+                            "ops that have one",
+                            reason ? ": " : "", reason ? reason : "");
     gradient->op = op;
     gradient->builder.location = op->location;
     return hooks->gradient(gradient, op);
@@ -108,6 +128,27 @@ ran_value *ran_gradient_scalar(ran_gradient *gradient, ran_value *like, double v
     ran_value *constant = ran_constant_create(gradient->builder.module, NULL, tensor);
     ran_tensor_release(tensor);
     return constant;
+}
+
+const ran_op *ran_gradient_more_results(ran_gradient *gradient, const ran_op *op, size_t count)
+{
+    if (op->result_count >= count)
+        return op;
+    ran_op *old = (ran_op *)op; /* the function is being changed */
+    ran_value *operands[RAN_MAX_RANK];
+    RAN_ASSERT(NULL, op->operand_count <= RAN_MAX_RANK);
+    for (size_t i = 0; i < op->operand_count; i++)
+        operands[i] = ran_op_operand(op, i);
+    ran_builder before = ran_builder_before(old);
+    ran_op *full = ran_op_create(&before, op->opcode, op->operand_count, operands, count);
+    ran_gradient_copy_attrs(full, op);
+    ran_gradient_finish(gradient, full);
+    for (size_t i = 0; i < op->result_count; i++) {
+        ran_value_set_name(&full->results[i], op->results[i].name);
+        ran_value_set_name(&old->results[i], NULL);
+        ran_value_replace_uses(&old->results[i], &full->results[i]);
+    }
+    return full;
 }
 
 /* Axis i of `like` was stretched to that of `value`. */

@@ -30,6 +30,8 @@ bool ran_gradient_needed(const ran_gradient *gradient, size_t operand);
 void ran_gradient_add(ran_gradient *gradient, size_t operand, ran_value *value);
 /* Sums `value` over the axes along which `like` was broadcast, into the shape of `like`. */
 ran_value *ran_gradient_reduce_to(ran_gradient *gradient, ran_value *value, ran_value *like);
+/* The forward op with more of its optional results: another op in its place where it has fewer. */
+const ran_op *ran_gradient_more_results(ran_gradient *gradient, const ran_op *op, size_t count);
 /* A rank-0 constant of the element type of `like`. */
 ran_value *ran_gradient_scalar(ran_gradient *gradient, ran_value *like, double value);
 
@@ -45,6 +47,9 @@ bool ran_gradient_is_active(const ran_gradient *gradient, const ran_value *value
 /* dL/d(value) so far, or NULL. */
 ran_value *ran_gradient_get(const ran_gradient *gradient, const ran_value *value);
 void ran_gradient_add_to(ran_gradient *gradient, const ran_value *value, ran_value *addend);
+/* Whether the op has a gradient; if not, why, or NULL (ir/no_gradient.def). */
+bool ran_gradient_is_defined(ran_opcode opcode);
+const char *ran_gradient_reason(ran_opcode opcode);
 /* Calls op's hook. RAN_UNSUPPORTED with a diagnostic where it has none, or not for this form. */
 RAN_MUST_USE ran_status ran_gradient_visit(ran_gradient *gradient, const ran_op *op);
 

@@ -11,6 +11,7 @@ UNIT_TESTS = \
 	tests/unit/compile_step \
 	tests/unit/hant_pool \
 	tests/unit/ilp \
+	tests/unit/gradients \
 	tests/unit/ir_control \
 	tests/unit/ir_core \
 	tests/unit/ir_dim \

@@ -277,8 +277,6 @@ static void parse_assignments(expression *e)
 static ran_status add_gradients(ran_gradient *g, const ran_op *op)
 {
     const char *text = ran_op_definition(op->opcode)->gradient;
-    if (!text)
-        return ran_op_error(op, RAN_UNSUPPORTED, "has no gradient");
     for (size_t i = 0; text && ran_gradient_of(g, 0); i++) {
         if (ran_gradient_needed(g, i)) {
             expression e = {.g = g, .op = op, .at = text};

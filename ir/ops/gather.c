@@ -302,7 +302,8 @@ static ran_status evaluate_one_hot(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_one_hot = {.infer = infer_one_hot, .evaluate = evaluate_one_hot};
+const ran_op_hooks ran_hooks_one_hot = {
+    .infer = infer_one_hot, .evaluate = evaluate_one_hot, .gradient = ran_one_hot_gradient};
 
 /* ---- compress ------------------------------------------------------------------------------------- */
 
@@ -371,7 +372,8 @@ static ran_status evaluate_compress(ran_evaluation *evaluation)
     return status;
 }
 
-const ran_op_hooks ran_hooks_compress = {.infer = infer_compress, .evaluate = evaluate_compress};
+const ran_op_hooks ran_hooks_compress = {
+    .infer = infer_compress, .evaluate = evaluate_compress, .gradient = ran_moved_gradient};
 
 /* ---- non_zero ------------------------------------------------------------------------------------- */
 

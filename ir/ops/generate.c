@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Ops whose elements come from positions: range, constant_of_shape, eye_like, trilu. */
 #include "ir/ops/ops.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 
@@ -144,7 +145,8 @@ static ran_status evaluate_range(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_range = {.infer = infer_range, .evaluate = evaluate_range};
+const ran_op_hooks ran_hooks_range = {
+    .infer = infer_range, .evaluate = evaluate_range, .gradient = ran_range_gradient};
 
 /* ---- constant_of_shape --------------------------------------------------------------------------- */
 
@@ -234,7 +236,8 @@ static ran_status evaluate_eye_like(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_eye_like = {.infer = infer_eye_like, .evaluate = evaluate_eye_like};
+const ran_op_hooks ran_hooks_eye_like = {
+    .infer = infer_eye_like, .evaluate = evaluate_eye_like, .gradient = ran_gradient_zero};
 
 /* ---- trilu --------------------------------------------------------------------------------------- */
 
@@ -267,4 +270,5 @@ static ran_status evaluate_trilu(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_trilu = {.infer = infer_trilu, .evaluate = evaluate_trilu};
+const ran_op_hooks ran_hooks_trilu = {
+    .infer = infer_trilu, .evaluate = evaluate_trilu, .gradient = ran_trilu_gradient};

@@ -77,10 +77,19 @@ ran_gradient_hook ran_matmul_gradient, ran_gemm_gradient;
 ran_gradient_hook ran_max_pool_gradient, ran_average_pool_gradient, ran_lp_pool_gradient,
     ran_global_pool_gradient;
 ran_gradient_hook ran_batch_normalization_gradient, ran_batch_normalization_training_gradient,
-    ran_layer_normalization_gradient;
+    ran_layer_normalization_gradient, ran_rms_normalization_gradient,
+    ran_instance_normalization_gradient, ran_group_normalization_gradient,
+    ran_mean_variance_normalization_gradient, ran_lp_normalization_gradient, ran_lrn_gradient;
 ran_gradient_hook ran_softmax_gradient, ran_reduce_gradient;
 ran_gradient_hook ran_reshape_gradient, ran_transpose_gradient, ran_expand_gradient,
     ran_concat_gradient, ran_split_gradient, ran_slice_gradient, ran_pad_gradient;
-ran_gradient_hook ran_gather_gradient, ran_gather_elements_gradient, ran_gather_nd_gradient;
+ran_gradient_hook ran_gather_gradient, ran_gather_elements_gradient, ran_gather_nd_gradient,
+    ran_scatter_elements_gradient, ran_scatter_nd_gradient, ran_moved_gradient,
+    ran_tensor_scatter_gradient, ran_max_unpool_gradient, ran_one_hot_gradient;
+ran_gradient_hook ran_tile_gradient, ran_trilu_gradient, ran_depth_to_space_gradient,
+    ran_space_to_depth_gradient, ran_cumulate_gradient, ran_topk_gradient, ran_resize_gradient,
+    ran_range_gradient, ran_col2im_gradient, ran_affine_grid_gradient;
+ran_gradient_hook ran_einsum_gradient, ran_recurrent_gradient, ran_dequantize_gradient,
+    ran_dft_gradient, ran_stft_gradient;
 
 #endif

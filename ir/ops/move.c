@@ -312,7 +312,8 @@ static ran_status evaluate_tile(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_tile = {.infer = infer_tile, .evaluate = evaluate_tile};
+const ran_op_hooks ran_hooks_tile = {
+    .infer = infer_tile, .evaluate = evaluate_tile, .gradient = ran_tile_gradient};
 
 /* ---- depth_to_space, space_to_depth -------------------------------------------------------------- */
 
@@ -382,7 +383,8 @@ static ran_status evaluate_depth_to_space(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_depth_to_space = {.infer = infer_depth_to_space,
-                                               .evaluate = evaluate_depth_to_space};
+                                               .evaluate = evaluate_depth_to_space,
+                                               .gradient = ran_depth_to_space_gradient};
 
 static ran_status infer_space_to_depth(ran_infer *infer)
 {
@@ -413,7 +415,8 @@ static ran_status evaluate_space_to_depth(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_space_to_depth = {.infer = infer_space_to_depth,
-                                               .evaluate = evaluate_space_to_depth};
+                                               .evaluate = evaluate_space_to_depth,
+                                               .gradient = ran_space_to_depth_gradient};
 
 /* ---- reverse_sequence ---------------------------------------------------------------------------- */
 
@@ -475,4 +478,5 @@ static ran_status evaluate_reverse_sequence(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_reverse_sequence = {.infer = infer_reverse_sequence,
-                                                 .evaluate = evaluate_reverse_sequence};
+                                                 .evaluate = evaluate_reverse_sequence,
+                                                 .gradient = ran_moved_gradient};

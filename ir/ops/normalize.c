@@ -192,10 +192,13 @@ static ran_status evaluate_group_normalization(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_instance_normalization = {.infer = infer_instance_normalization,
-                                                       .evaluate = evaluate_instance_normalization};
+const ran_op_hooks ran_hooks_instance_normalization = {
+    .infer = infer_instance_normalization,
+    .evaluate = evaluate_instance_normalization,
+    .gradient = ran_instance_normalization_gradient};
 const ran_op_hooks ran_hooks_group_normalization = {.infer = infer_group_normalization,
-                                                    .evaluate = evaluate_group_normalization};
+                                                    .evaluate = evaluate_group_normalization,
+                                                    .gradient = ran_group_normalization_gradient};
 
 /* ---- layer_normalization, rms_normalization ------------------------------------------------- */
 
@@ -303,9 +306,11 @@ static ran_status evaluate_layer_normalization(ran_evaluation *e)
 }
 
 const ran_op_hooks ran_hooks_layer_normalization = {.infer = infer_layer_normalization,
-                                                    .evaluate = evaluate_layer_normalization};
+                                                    .evaluate = evaluate_layer_normalization,
+                                                    .gradient = ran_layer_normalization_gradient};
 const ran_op_hooks ran_hooks_rms_normalization = {.infer = infer_layer_normalization,
-                                                  .evaluate = evaluate_layer_normalization};
+                                                  .evaluate = evaluate_layer_normalization,
+                                                  .gradient = ran_rms_normalization_gradient};
 
 /* ---- mean_variance_normalization ------------------------------------------------------------ */
 
@@ -379,7 +384,9 @@ static ran_status evaluate_mean_variance_normalization(ran_evaluation *e)
 }
 
 const ran_op_hooks ran_hooks_mean_variance_normalization = {
-    .infer = infer_mean_variance_normalization, .evaluate = evaluate_mean_variance_normalization};
+    .infer = infer_mean_variance_normalization,
+    .evaluate = evaluate_mean_variance_normalization,
+    .gradient = ran_mean_variance_normalization_gradient};
 
 /* ---- lp_normalization, lrn ------------------------------------------------------------------ */
 
@@ -421,7 +428,8 @@ static ran_status evaluate_lp_normalization(ran_evaluation *e)
 }
 
 const ran_op_hooks ran_hooks_lp_normalization = {.infer = infer_lp_normalization,
-                                                 .evaluate = evaluate_lp_normalization};
+                                                 .evaluate = evaluate_lp_normalization,
+                                                 .gradient = ran_lp_normalization_gradient};
 
 static ran_status infer_lrn(ran_infer *infer)
 {
@@ -462,4 +470,5 @@ static ran_status evaluate_lrn(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_lrn = {.infer = infer_lrn, .evaluate = evaluate_lrn};
+const ran_op_hooks ran_hooks_lrn = {
+    .infer = infer_lrn, .evaluate = evaluate_lrn, .gradient = ran_lrn_gradient};

@@ -341,3 +341,209 @@ ran_status ran_batch_normalization_gradient(ran_gradient *g, const ran_op *op)
     add_affine(g, op, dy);
     return RAN_OK;
 }
+
+/* ---- layer, instance, group and root-mean-square normalisation ----------------------------------------- */
+
+/* The last axes from `first` on. */
+static size_t last_axes(int first, int rank, int64_t axes[RAN_MAX_RANK])
+{
+    for (int i = first; i < rank; i++)
+        axes[i - first] = i;
+    return (size_t)(rank - first);
+}
+
+static ran_value *mean_of(ran_gradient *g, ran_value *x, const int64_t *axes, size_t count)
+{
+    return ran_gradient_reduce(g, RAN_OP_REDUCE_MEAN, x, axes, count, true);
+}
+
+/* (x - mean) / deviation over some axes, taken up again; rms: the mean is 0. */
+typedef struct standard {
+    int64_t axes[RAN_MAX_RANK];
+    size_t count;
+    bool centred;
+    ran_value *inverse, *xhat;
+} standard;
+
+static void standardise(ran_gradient *g, standard *s, ran_value *x, double epsilon)
+{
+    ran_value *centred = x;
+    if (s->centred)
+        centred = ran_gradient_binary(g, RAN_OP_SUB, x, mean_of(g, x, s->axes, s->count));
+    ran_value *square = ran_gradient_mul(g, centred, centred);
+    ran_value *variance = mean_of(g, square, s->axes, s->count);
+    variance = ran_gradient_add_values(g, variance, ran_gradient_scalar(g, x, epsilon));
+    ran_value *deviation = ran_gradient_unary(g, RAN_OP_SQRT, variance);
+    s->inverse = ran_gradient_unary(g, RAN_OP_RECIPROCAL, deviation);
+    s->xhat = ran_gradient_mul(g, centred, s->inverse);
+}
+
+/* dL/dx from e = dL/dxhat. */
+static ran_value *through_standard(ran_gradient *g, const standard *s, ran_value *e)
+{
+    ran_value *along = mean_of(g, ran_gradient_mul(g, e, s->xhat), s->axes, s->count);
+    ran_value *rest = e;
+    if (s->centred)
+        rest = ran_gradient_binary(g, RAN_OP_SUB, e, mean_of(g, e, s->axes, s->count));
+    rest = ran_gradient_binary(g, RAN_OP_SUB, rest, ran_gradient_mul(g, s->xhat, along));
+    return ran_gradient_mul(g, rest, s->inverse);
+}
+
+static void add_reduced(ran_gradient *g, const ran_op *op, size_t operand, ran_value *value)
+{
+    if (ran_gradient_needed(g, operand))
+        ran_gradient_add(g, operand,
+                         ran_gradient_reduce_to(g, value, ran_op_operand(op, operand)));
+}
+
+/* The forward op gives its mean and inverse deviation, and one op of a kernel of its own the rest. */
+ran_status ran_layer_normalization_gradient(ran_gradient *g, const ran_op *op)
+{
+    ran_value *dy = ran_gradient_of(g, 0), *bias = ran_op_operand(op, 2);
+    if (ran_gradient_of(g, 1) || ran_gradient_of(g, 2))
+        return ran_op_error(op, RAN_UNSUPPORTED, "no gradient flows through its statistics");
+    if (!dy)
+        return RAN_OK;
+    const ran_op *full = ran_gradient_more_results(g, op, 3);
+    ran_value *operands[] = {dy, ran_op_operand(op, 0), ran_op_operand(op, 1),
+                             ran_op_result(full, 1), ran_op_result(full, 2)};
+    ran_op *gradient = ran_gradient_op(g, RAN_OP_LAYER_NORMALIZATION_GRADIENT, 5, operands, 3);
+    ran_op_set_int(gradient, "axis", ran_op_int(op, "axis"));
+    ran_gradient_finish(g, gradient);
+    ran_gradient_add(g, 0, &gradient->results[0]);
+    ran_gradient_add(g, 1, &gradient->results[1]);
+    if (bias && bias->type == gradient->results[2].type)
+        ran_gradient_add(g, 2, &gradient->results[2]);
+    else
+        add_reduced(g, op, 2, dy);
+    return RAN_OK;
+}
+
+ran_status ran_rms_normalization_gradient(ran_gradient *g, const ran_op *op)
+{
+    ran_value *dy = ran_gradient_of(g, 0), *x = ran_op_operand(op, 0);
+    int rank = ran_gradient_rank(x);
+    standard s = {.centred = false};
+    if (!dy)
+        return RAN_OK;
+    s.count = last_axes(ran_axis(ran_op_int(op, "axis"), rank), rank, s.axes);
+    standardise(g, &s, x, ran_op_float(op, "epsilon"));
+    add_reduced(g, op, 1, ran_gradient_mul(g, dy, s.xhat));
+    if (ran_gradient_needed(g, 0))
+        ran_gradient_add(g, 0, through_standard(g, &s,
+                                                ran_gradient_mul(g, dy, ran_op_operand(op, 1))));
+    return RAN_OK;
+}
+
+static ran_status grouped_gradient(ran_gradient *g, const ran_op *op, int64_t groups)
+{
+    ran_value *dy = ran_gradient_of(g, 0), *x = ran_op_operand(op, 0);
+    standard s = {.axes = {2}, .count = 1, .centred = true};
+    ran_status status = ran_gradient_need_static(op);
+    if (!dy || status != RAN_OK)
+        return status;
+    int64_t runs[] = {ran_gradient_extent(x, 0), groups,
+                      ran_type_numel(x->type) / ran_gradient_extent(x, 0) / groups};
+    standardise(g, &s, ran_gradient_reshape(g, x, runs, 3), ran_op_float(op, "epsilon"));
+    ran_value *xhat = ran_gradient_reshape_like(g, s.xhat, x);
+    if (ran_gradient_needed(g, 1))
+        ran_gradient_add(g, 1, sum_to_channels(g, ran_gradient_mul(g, dy, xhat)));
+    if (ran_gradient_needed(g, 2))
+        ran_gradient_add(g, 2, sum_to_channels(g, dy));
+    if (!ran_gradient_needed(g, 0))
+        return RAN_OK;
+    ran_value *e = ran_gradient_mul(g, dy, by_channel(g, ran_op_operand(op, 1), x));
+    ran_value *dx = through_standard(g, &s, ran_gradient_reshape(g, e, runs, 3));
+    ran_gradient_add(g, 0, ran_gradient_reshape_like(g, dx, x));
+    return RAN_OK;
+}
+
+ran_status ran_instance_normalization_gradient(ran_gradient *g, const ran_op *op)
+{
+    return grouped_gradient(g, op, ran_gradient_extent(ran_op_operand(op, 0), 1));
+}
+
+ran_status ran_group_normalization_gradient(ran_gradient *g, const ran_op *op)
+{
+    return grouped_gradient(g, op, ran_op_int(op, "num_groups"));
+}
+
+/* ---- Normalisations without parameters ------------------------------------------------------------------ */
+
+/* x' / (deviation + 1e-9) with x' = x - mean. */
+ran_status ran_mean_variance_normalization_gradient(ran_gradient *g, const ran_op *op)
+{
+    static const int64_t usual[] = {0, 2, 3};
+    standard s = {.centred = true};
+    const int64_t *axes = ran_op_ints(op, "axes", &s.count);
+    ran_value *dy = ran_gradient_of(g, 0), *x = ran_op_operand(op, 0);
+    if (!s.count) {
+        axes = usual;
+        s.count = 3;
+    }
+    for (size_t i = 0; i < s.count; i++)
+        s.axes[i] = ran_axis(axes[i], ran_gradient_rank(x));
+    if (!dy)
+        return RAN_OK;
+    standardise(g, &s, x, 1e-18);
+    ran_gradient_add(g, 0, through_standard(g, &s, dy));
+    return RAN_OK;
+}
+
+/* y = x / |x|: dx = (dy - sum(dy y) x^(p-1)/|x|^(p-1)) / |x|, and 0 for a zero vector. */
+ran_status ran_lp_normalization_gradient(ran_gradient *g, const ran_op *op)
+{
+    ran_value *dy = ran_gradient_of(g, 0), *x = ran_op_operand(op, 0), *y = ran_op_result(op, 0);
+    int64_t axis = ran_op_int(op, "axis");
+    bool squares = ran_op_int(op, "p") == 2;
+    if (!dy)
+        return RAN_OK;
+    ran_value *along = ran_gradient_reduce(g, RAN_OP_REDUCE_SUM, ran_gradient_mul(g, dy, y), &axis,
+                                           1, true);
+    ran_value *way = squares ? y : ran_gradient_unary(g, RAN_OP_SIGN, x);
+    ran_value *norm = ran_gradient_reduce(g, squares ? RAN_OP_REDUCE_L2 : RAN_OP_REDUCE_L1, x,
+                                          &axis, 1, true);
+    ran_value *rest = ran_gradient_binary(g, RAN_OP_SUB, dy, ran_gradient_mul(g, way, along));
+    ran_value *zero = ran_gradient_scalar(g, x, 0);
+    ran_value *is_zero = ran_gradient_binary(g, RAN_OP_EQUAL, norm, zero);
+    ran_gradient_add(g, 0, ran_gradient_where(g, is_zero, zero,
+                                              ran_gradient_binary(g, RAN_OP_DIV, rest, norm)));
+    return RAN_OK;
+}
+
+/* The sum over `before` channels before and `behind` behind each, by an average pool along the channels
+ * of [n, 1, c, ...]. */
+static ran_value *channel_sum(ran_gradient *g, ran_value *x, int64_t before, int64_t behind)
+{
+    int64_t channels = ran_gradient_extent(x, 1), size = before + 1 + behind;
+    int64_t dims[] = {ran_gradient_extent(x, 0), 1, channels,
+                      ran_type_numel(x->type) / ran_gradient_extent(x, 0) / channels};
+    ran_value *image = ran_gradient_reshape(g, x, dims, 4);
+    ran_op *pool = ran_gradient_op(g, RAN_OP_AVERAGE_POOL, 1, &image, 1);
+    ran_op_set_int(pool, "count_include_pad", 1);
+    ran_op_set_ints(pool, "kernel_shape", (int64_t[]){size, 1}, 2);
+    ran_op_set_ints(pool, "pads", (int64_t[]){before, 0, behind, 0}, 4);
+    ran_value *mean = ran_gradient_finish(g, pool);
+    return ran_gradient_reshape_like(g, ran_gradient_scale(g, mean, (double)size), x);
+}
+
+/* y = x t^-beta with t = bias + alpha / size * (sum of x^2 over the channels around). */
+ran_status ran_lrn_gradient(ran_gradient *g, const ran_op *op)
+{
+    ran_value *dy = ran_gradient_of(g, 0), *x = ran_op_operand(op, 0);
+    int64_t size = ran_op_int(op, "size"), before = (size - 1) / 2, behind = size - 1 - before;
+    double alpha = ran_op_float(op, "alpha") / (double)size, beta = ran_op_float(op, "beta");
+    ran_status status = ran_gradient_need_static(op);
+    if (!dy || status != RAN_OK)
+        return status;
+    ran_value *sums = channel_sum(g, ran_gradient_mul(g, x, x), before, behind);
+    ran_value *bias = ran_gradient_scalar(g, x, ran_op_float(op, "bias"));
+    ran_value *t = ran_gradient_add_values(g, ran_gradient_scale(g, sums, alpha), bias);
+    ran_value *power = ran_gradient_binary(g, RAN_OP_POW, t, ran_gradient_scalar(g, x, -beta));
+    ran_value *direct = ran_gradient_mul(g, dy, power);
+    ran_value *through = ran_gradient_binary(g, RAN_OP_DIV, ran_gradient_mul(g, direct, x), t);
+    through = ran_gradient_mul(g, x, channel_sum(g, through, behind, before));
+    ran_gradient_add(g, 0, ran_gradient_add_values(
+                               g, direct, ran_gradient_scale(g, through, -2 * alpha * beta)));
+    return RAN_OK;
+}

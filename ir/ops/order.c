@@ -6,6 +6,7 @@
  * with u64's sign bit flipped, so that one order serves.
  */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -188,7 +189,8 @@ static ran_status evaluate_cumulate(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_cumulate = {.infer = infer_cumulate, .evaluate = evaluate_cumulate};
+const ran_op_hooks ran_hooks_cumulate = {
+    .infer = infer_cumulate, .evaluate = evaluate_cumulate, .gradient = ran_cumulate_gradient};
 
 /* ---- topk ----------------------------------------------------------------------------------- */
 
@@ -269,4 +271,5 @@ static ran_status evaluate_topk(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_topk = {.infer = infer_topk, .evaluate = evaluate_topk};
+const ran_op_hooks ran_hooks_topk = {
+    .infer = infer_topk, .evaluate = evaluate_topk, .gradient = ran_topk_gradient};

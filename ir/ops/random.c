@@ -8,7 +8,6 @@
  * half}; element i is word i % 4 of it, its upper 24 bits as a fraction.
  */
 #include "ir/ops/compute.h"
-#include "ir/ops/gradient.h"
 
 static void philox_round(uint32_t c[4], uint32_t key0, uint32_t key1)
 {
@@ -78,5 +77,4 @@ static ran_status evaluate_counter_random(ran_evaluation *e)
 
 const ran_op_hooks ran_hooks_counter_random = {.verify = verify_counter_random,
                                                .infer = infer_counter_random,
-                                               .evaluate = evaluate_counter_random,
-                                               .gradient = ran_gradient_zero};
+                                               .evaluate = evaluate_counter_random};

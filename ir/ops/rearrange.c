@@ -2,6 +2,7 @@
 /* Values put back to where windows took them from, or into a cache: max_unpool, col2im,
  * tensor_scatter; and det. */
 #include "ir/ops/ops.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <string.h>
@@ -98,7 +99,8 @@ static ran_status evaluate_max_unpool(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_max_unpool = {.infer = infer_max_unpool,
-                                           .evaluate = evaluate_max_unpool};
+                                           .evaluate = evaluate_max_unpool,
+                                           .gradient = ran_max_unpool_gradient};
 
 /* ---- col2im ---------------------------------------------------------------------------------------------- */
 
@@ -259,7 +261,8 @@ static ran_status evaluate_tensor_scatter(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_tensor_scatter = {.infer = infer_tensor_scatter,
-                                               .evaluate = evaluate_tensor_scatter};
+                                               .evaluate = evaluate_tensor_scatter,
+                                               .gradient = ran_tensor_scatter_gradient};
 
 /* ---- det -------------------------------------------------------------------------------------------------- */
 

@@ -96,9 +96,10 @@ static ran_value *l1_gradient(ran_gradient *g, const reduction *r)
 static ran_value *l2_gradient(ran_gradient *g, const reduction *r)
 {
     ran_value *zero = ran_gradient_scalar(g, r->x, 0);
-    ran_value *is_zero = ran_gradient_binary(g, RAN_OP_EQUAL, r->y, zero);
+    ran_value *y = keep_axes(g, r, r->y);
+    ran_value *is_zero = ran_gradient_binary(g, RAN_OP_EQUAL, y, zero);
     ran_value *scale =
-        ran_gradient_where(g, is_zero, zero, ran_gradient_binary(g, RAN_OP_DIV, r->dy, r->y));
+        ran_gradient_where(g, is_zero, zero, ran_gradient_binary(g, RAN_OP_DIV, r->dy, y));
     return ran_gradient_mul(g, r->x, scale);
 }
 

@@ -9,6 +9,7 @@
  * x lies outside the input.
  */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -444,4 +445,69 @@ static ran_status evaluate_resize(ran_evaluation *e)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_resize = {.infer = infer_resize, .evaluate = evaluate_resize};
+/* ---- Gradient ------------------------------------------------------------------------------- */
+
+/* One axis' matrix [out, in]; rows that extrapolate are zero. */
+static ran_value *matrix_of(ran_gradient *g, const ran_op *op, const axis *a)
+{
+    filter f = filter_of(op, a);
+    ran_elem elem = ran_type_elem(ran_value_type(ran_op_result(op, 0)));
+    ran_tensor *matrix = ran_tensor_create(elem, 2, (int64_t[]){a->out, a->in});
+    for (int64_t out = 0; out < a->out; out++)
+        for (int64_t k = 0; k < f.width && !f.outside[out]; k++) {
+            int64_t at = out * a->in + f.positions[out * f.width + k];
+            ran_tensor_set_f64(matrix, at, ran_tensor_get_f64(matrix, at) +
+                                               f.weights[out * f.width + k]);
+        }
+    ran_value *value = ran_constant_create(ran_gradient_builder(g)->module, NULL, matrix);
+    ran_tensor_release(matrix);
+    filter_free(&f);
+    return value;
+}
+
+/* d [..., out, ...] times the matrix: [..., in, ...]. */
+static ran_value *back_along(ran_gradient *g, ran_value *d, ran_value *matrix, int axis)
+{
+    int64_t perm[RAN_MAX_RANK];
+    int rank = ran_gradient_rank(d);
+    for (int i = 0; i < rank; i++)
+        perm[i] = i;
+    perm[axis] = rank - 1;
+    perm[rank - 1] = axis;
+    if (axis == rank - 1)
+        return ran_gradient_binary(g, RAN_OP_MATMUL, d, matrix);
+    ran_value *last = ran_gradient_transpose(g, d, perm, (size_t)rank);
+    last = ran_gradient_binary(g, RAN_OP_MATMUL, last, matrix);
+    return ran_gradient_transpose(g, last, perm, (size_t)rank);
+}
+
+/* Linear in x, one axis after the other: the transposed matrices. */
+ran_status ran_resize_gradient(ran_gradient *g, const ran_op *op)
+{
+    axis axes[RAN_MAX_RANK];
+    const ran_tensor *operands[4] = {NULL};
+    int64_t dims[RAN_MAX_RANK] = {0};
+    ran_value *d = ran_gradient_of(g, 0), *x = ran_op_operand(op, 0);
+    ran_status status = ran_gradient_need_static(op);
+    if (!d || status != RAN_OK)
+        return status;
+    for (size_t i = 1; i < 4; i++) {
+        const ran_value *operand = ran_op_operand(op, i);
+        operands[i] = operand ? ran_value_constant(operand) : NULL;
+        if (operand && !operands[i])
+            return ran_op_error(op, RAN_UNSUPPORTED, "its gradient needs constant sizes");
+    }
+    int rank = ran_gradient_rank(x);
+    for (int i = 0; i < rank; i++)
+        dims[i] = ran_gradient_extent(x, i);
+    status = resolve(op, rank, dims, operands, axes);
+    for (int i = 0; i < rank && status == RAN_OK; i++)
+        if (axes[i].resized)
+            d = back_along(g, d, matrix_of(g, op, &axes[i]), i);
+    if (status == RAN_OK)
+        ran_gradient_add(g, 0, d);
+    return status;
+}
+
+const ran_op_hooks ran_hooks_resize = {
+    .infer = infer_resize, .evaluate = evaluate_resize, .gradient = ran_resize_gradient};

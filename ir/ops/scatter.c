@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Writing by index: a copy of x with updates in it, replaced or combined one after the other. */
 #include "ir/ops/index.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <string.h>
@@ -105,7 +106,8 @@ static ran_status evaluate_scatter_elements(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_scatter_elements = {.infer = infer_scatter_elements,
-                                                 .evaluate = evaluate_scatter_elements};
+                                                 .evaluate = evaluate_scatter_elements,
+                                                 .gradient = ran_scatter_elements_gradient};
 
 /* ---- scatter_nd ------------------------------------------------------------------------------------ */
 
@@ -168,4 +170,5 @@ static ran_status evaluate_scatter_nd(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_scatter_nd = {.infer = infer_scatter_nd,
-                                           .evaluate = evaluate_scatter_nd};
+                                           .evaluate = evaluate_scatter_nd,
+                                           .gradient = ran_scatter_nd_gradient};

@@ -31,7 +31,8 @@ static ran_status infer_identity(ran_infer *infer)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_identity = {.infer = infer_identity, .evaluate = copy_all};
+const ran_op_hooks ran_hooks_identity = {
+    .infer = infer_identity, .evaluate = copy_all, .gradient = ran_identity_gradient};
 
 /* ---- shape, size --------------------------------------------------------------------------------- */
 

@@ -365,7 +365,8 @@ static ran_status evaluate_pad(ran_evaluation *evaluation)
     return status;
 }
 
-const ran_op_hooks ran_hooks_pad = {.infer = infer_pad, .evaluate = evaluate_pad};
+const ran_op_hooks ran_hooks_pad = {
+    .infer = infer_pad, .evaluate = evaluate_pad, .gradient = ran_pad_gradient};
 
 /* ---- center_crop_pad -------------------------------------------------------------------------------- */
 
@@ -426,4 +427,5 @@ static ran_status evaluate_center_crop_pad(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_center_crop_pad = {.infer = infer_center_crop_pad,
-                                                .evaluate = evaluate_center_crop_pad};
+                                                .evaluate = evaluate_center_crop_pad,
+                                                .gradient = ran_moved_gradient};

@@ -78,19 +78,20 @@ static void need_operands(const ran_gradient *g, ran_mapping *needed, const ran_
             need_operands(g, needed, inner);
 }
 
-/* Ops between wrt and the loss that have no hook, all of them. */
-static ran_status check_hooks(ran_gradient *g, const ran_op *last, ran_value *loss)
+/* Ops between wrt and the loss that have no gradient: all of them are reported, in their order. */
+static ran_status check_hooks(ran_gradient *g, const ran_region *body, const ran_op *last,
+                              ran_value *loss)
 {
     ran_status status = RAN_OK;
     ran_mapping *needed = ran_mapping_create();
     ran_mapping_set(needed, loss, loss);
-    for (const ran_op *op = last; op; op = op->prev) {
-        if (!has_needed_result(needed, op) || !reads_active(g, op))
-            continue;
-        need_operands(g, needed, op);
-        if (!ran_op_definition(op->opcode)->hooks->gradient)
-            status = ran_gradient_visit(g, op); /* reports */
-    }
+    for (const ran_op *op = last; op; op = op->prev)
+        if (has_needed_result(needed, op) && reads_active(g, op))
+            need_operands(g, needed, op);
+    for (const ran_op *op = body->first; op; op = op->next)
+        if (has_needed_result(needed, op) && reads_active(g, op) &&
+            !ran_gradient_is_defined(op->opcode))
+            status = ran_gradient_visit(g, op);
     ran_mapping_destroy(needed);
     return status;
 }
@@ -163,7 +164,7 @@ ran_status ran_differentiate(ran_function *function, ran_value *loss, ran_value 
         return status;
     ran_gradient *g = ran_gradient_create(builder);
     mark_active(g, body, wrt, count);
-    status = check_hooks(g, last, loss);
+    status = check_hooks(g, body, last, loss);
     ran_gradient_add_to(g, loss, constant_scalar(builder.module, loss->type, 1));
     if (status == RAN_OK)
         status = walk_back(g, last);
