@@ -21,6 +21,7 @@ AC_DEFUN([RAN_CHECK_LIBRARIES], [
   AC_SUBST([TRAIN_CFLAGS])
   AC_SUBST([TRAIN_LIBS])
   RAN_CHECK_GLPK
+  RAN_CHECK_MPI
   RAN_CHECK_OPENMP
   RAN_CHECK_PTHREADPOOL
 ])
@@ -32,6 +33,18 @@ AC_DEFUN([RAN_CHECK_GLPK], [
     [AC_MSG_ERROR([GLPK not found (Debian: libglpk-dev)])])
   LIBS=$ran_saved_LIBS
   AC_SUBST([GLPK_LIBS])
+])
+
+# Training over several processes; off unless asked for.
+AC_DEFUN([RAN_CHECK_MPI], [
+  AC_ARG_WITH([mpi], [AS_HELP_STRING([--with-mpi], [train over several processes by Open MPI])],
+    [], [with_mpi=no])
+  AS_IF([test "$with_mpi" != no], [
+    PKG_CHECK_MODULES([MPI], [ompi-c], [],
+      [AC_MSG_ERROR([Open MPI not found (Debian: libopenmpi-dev openmpi-bin)])])
+    AC_DEFINE([HAVE_MPI], [1], [Define to 1 to train over several processes by MPI.])])
+  AC_SUBST([MPI_CFLAGS])
+  AC_SUBST([MPI_LIBS])
 ])
 
 AC_DEFUN([RAN_CHECK_OPENMP], [

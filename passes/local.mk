@@ -35,6 +35,12 @@ libpasses_la_SOURCES = \
 	passes/exact/recognize_silu.c \
 	passes/exact/recognize_squeeze_excitation.c \
 	passes/grad/differentiate.c \
+	passes/grad/losses.c \
+	passes/grad/optimizer.c \
+	passes/grad/parameters.c \
+	passes/grad/regularize.c \
+	passes/grad/step_build.c \
+	passes/grad/training_step.c \
 	passes/grad/updates.c \
 	passes/instrument.c \
 	passes/linear/border.c \

@@ -28,6 +28,9 @@ libran_rt_a_SOURCES = $(RT_FILES)
 # runtime/train: the training loop and what belongs to it.
 noinst_LTLIBRARIES += librantrain.la
 librantrain_la_SOURCES = \
+	runtime/train/checkpoint.c \
+	runtime/train/cluster.c \
+	runtime/train/config.c \
 	runtime/train/data/augment.c \
 	runtime/train/data/cifar.c \
 	runtime/train/data/dataset.c \
@@ -38,5 +41,12 @@ librantrain_la_SOURCES = \
 	runtime/train/data/npy.c \
 	runtime/train/data/randaugment.c \
 	runtime/train/data/random.c \
-	runtime/train/data/tensor_dir.c
-librantrain_la_CPPFLAGS = $(AM_CPPFLAGS) $(TRAIN_CFLAGS)
+	runtime/train/data/tensor_dir.c \
+	runtime/train/engine.c \
+	runtime/train/loader.c \
+	runtime/train/loop.c \
+	runtime/train/recipe.c \
+	runtime/train/state.c \
+	runtime/train/teacher.c \
+	runtime/train/trainer.c
+librantrain_la_CPPFLAGS = $(AM_CPPFLAGS) $(TRAIN_CFLAGS) $(MPI_CFLAGS)

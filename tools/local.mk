@@ -70,8 +70,13 @@ tools_ran_stat_SOURCES = \
 	$(TOOLS_COMMON)
 tools_ran_stat_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tools_ran_stat_LDADD = libran.la $(JANSSON_LIBS)
-tools_ran_train_SOURCES = tools/ran-train.c $(TOOLS_COMMON)
-tools_ran_train_LDADD = libran.la
+tools_ran_train_SOURCES = \
+	tools/ran-train.c \
+	tools/train/page.c \
+	tools/train/report.c \
+	tools/train/train.h \
+	$(TOOLS_COMMON)
+tools_ran_train_LDADD = libran.la -lm
 tools_rancc_SOURCES = \
 	tools/rancc.c \
 	tools/run/compare.c \

@@ -42,8 +42,9 @@ RAN_MUST_USE ran_status ran_recipe_write(const ran_recipe *recipe, const char *p
 /* Samples in memory or streamed: x, and for each sample a class, class probabilities or a tensor. */
 typedef struct ran_dataset ran_dataset;
 
-/* "idx:IMAGES,LABELS", "cifar10:FILE[,FILE...]", "npy:X.npy,Y.npy" (or one .npz), "pb:DIR",
- * "images:DIR". Files are not trusted. */
+/* "idx:IMAGES,LABELS", "cifar10:FILE[,FILE...]", "cifar100:...", "npy:X.npy,Y.npy" or "npy:FILE.npz"
+ * (with x.npy and y.npy), "pb:DIR" (input_K.pb and output_K.pb, or ONNX's test_data_set_K), and
+ * "images:DIR" (DIR/CLASS/FILE, PNG or JPEG). Files are not trusted. */
 RAN_MUST_USE ran_status ran_dataset_open(ran_context *context, const char *specification,
                                          RAN_GIVE ran_dataset **out_dataset);
 /* Over tensors of the caller: axis 0 counts the samples. y: i64 [N] classes or float targets. */
@@ -78,10 +79,12 @@ RAN_MUST_USE ran_status ran_trainer_create(ran_context *context, const ran_modul
                                            const ran_recipe *recipe,
                                            RAN_GIVE ran_trainer **out_trainer);
 void ran_trainer_destroy(RAN_TAKE ran_trainer *trainer);
-/* Replace what the recipe's "data", "test" name; the caller keeps them alive. */
+/* Replace what the recipe's "data", "test" name; the caller keeps them alive. Without "data" in the
+ * recipe, compiling waits for the first run, step or evaluation. */
 void ran_trainer_set_data(ran_trainer *trainer, RAN_KEEP ran_dataset *train,
                           RAN_KEEP ran_dataset *test);
-/* The remaining epochs. NaN or infinity: RAN_MISMATCH with the first op that produced it. */
+/* The remaining epochs. NaN or infinity: RAN_MISMATCH with the first op that produced it,
+ * and the state of the last good step. */
 RAN_MUST_USE ran_status ran_trainer_run(ran_trainer *trainer, ran_train_callback *callback,
                                         void *data);
 /* Mean loss and accuracy over the test data, with the averaged weights where the recipe keeps them. */

@@ -11,16 +11,18 @@
  * The step's function (ran_training_step_create):
  *
  *   func @step(%x: tensor<64x1x28x28xf32>, ...        the model's inputs, batch bound
- *              %labels: tensor<64xi64>,               targets, one or more for each loss term:
- *                                                     class numbers, class probabilities (mixup),
- *                                                     a teacher's logits or named feature maps
- *              %counter: tensor<i64>,                 number of the step, from 0: Adam's correction,
+ *              %labels: tensor<64xi64>, ...           what the losses need: class numbers, class
+ *                                                     probabilities (mixup), a teacher's logits or
+ *                                                     named maps; the names: training_step.h
+ *              %"step:counter": tensor<i64>,          number of the step, from 0: Adam's correction,
  *                                                     dropout's and drop path's generator
- *              %learning_rate: tensor<f32>, ...       scalars that change from step to step
+ *              %"step:learning_rate": tensor<f32>,
  *              %conv1_w: tensor<6x1x5x5xf32>, ...     state: parameters, running statistics,
- *              %conv1_w.momentum, ..., %conv1_w.ema)  optimiser slots, averages
- *     -> (%loss: tensor<f32>, %loss.ce: tensor<f32>, ..., %correct: tensor<i64>, %finite ...,
+ *              %conv1_w$momentum, %conv1_w$average)   optimiser slots, averages
+ *     -> (%"step:loss", %"step:correct", %"step:finite": tensor<f32>,
  *         %conv1_w, ...)                              state outputs: same name as their argument
+ *
+ * Every state output stands behind where(finite, next, old): a step that overflowed changes nothing.
  *
  * State is updated in place: a result that carries the name of an argument of the same type is that
  * argument's next value (ran_function_updates tells, declared here); code generation lets both have one

@@ -46,6 +46,10 @@ typedef struct ran_optimizer {
 
 typedef struct ran_training_spec {
     int64_t batch;
+    bool probabilities; /* cross-entropy's target is `target`, f32 [batch, classes] (mixup), instead of
+                           `labels`, i64 [batch] */
+    uint64_t seed;      /* of dropout and drop path */
+    int64_t memory;     /* bytes that activations may take; more is recomputed; 0: all there is */
     const ran_loss *losses;
     size_t loss_count;
     ran_optimizer optimizer;
@@ -55,16 +59,60 @@ typedef struct ran_training_spec {
     bool accumulate;           /* split: gradients are results, no update (several ranks) */
 } ran_training_spec;
 
+/* Arguments of the step by name. Inputs of the model keep theirs. */
+#define RAN_STEP_LABELS "labels"   /* i64: the classes */
+#define RAN_STEP_TARGET "target"   /* f32: class probabilities, or what the first output should be */
+#define RAN_STEP_TEACHER "teacher" /* f32: the teacher's logits */
+#define RAN_STEP_MAP "target:"     /* f32, in front of a value's name: the teacher's map for it */
+#define RAN_STEP_COUNTER "step:counter"  /* i64, rank 0 */
+#define RAN_STEP_RATE "step:learning_rate" /* f32, rank 0 */
+/* Behind a parameter's name: its slots, average, and (accumulate) gradient. */
+#define RAN_STEP_MOMENTUM "$momentum"
+#define RAN_STEP_SQUARE "$square"
+#define RAN_STEP_AVERAGE "$average"
+#define RAN_STEP_GRADIENT "$gradient"
+/* Results beside the state, in this order: f32, rank 0. */
+#define RAN_STEP_LOSS "step:loss"
+#define RAN_STEP_CORRECT "step:correct" /* how many samples of the batch; without classes 0 */
+#define RAN_STEP_FINITE "step:finite"   /* 1, or 0: then all of the state is as it was */
+
 /* A new module with one function, `step`; metadata and names of the model are kept. The parameters
- * are the float constants that the outputs depend on and that are not structural (shapes, axes,
- * bounds of clips). */
+ * are the f32 constants that the outputs depend on and that are not structural (shapes, axes, bounds
+ * of clips, scalar factors, the normalisation of the input). Frozen ones stay constants. Its arguments
+ * are the model's inputs, the targets that the losses need, counter, learning rate, the state. */
 RAN_MUST_USE ran_status ran_training_step_create(const ran_module *model,
                                                  const ran_training_spec *spec,
                                                  RAN_GIVE ran_module **out_step);
 
-/* The same model with its parameters and statistics as arguments in the order of the step's state,
- * inference mode, batch bound: what evaluates between the epochs. */
+/* With `accumulate`: the other half. One function, `update`, from NAME$gradient of each parameter,
+ * counter, learning rate and state to RAN_STEP_FINITE and the state. */
+RAN_MUST_USE ran_status ran_training_update_create(const ran_module *model,
+                                                   const ran_training_spec *spec,
+                                                   RAN_GIVE ran_module **out_update);
+
+/* The same model with its parameters and statistics as arguments behind its inputs, in the order of
+ * the step's state, inference mode, batch bound: what evaluates between the epochs. Results: the
+ * outputs, a final Softmax peeled (*out_peeled). `step` NULL: parameters stay constants (a teacher);
+ * `values`: more results by name, `value_count` of them. */
 RAN_MUST_USE ran_status ran_evaluation_create(const ran_module *model, const ran_module *step,
-                                              int64_t batch, RAN_GIVE ran_module **out_evaluation);
+                                              int64_t batch, const char *const *values,
+                                              size_t value_count,
+                                              RAN_GIVE ran_module **out_evaluation);
+
+/* ---- What the step's state is made of ---------------------------------------------------------- */
+
+typedef struct ran_parameter {
+    ran_value *constant; /* of the model */
+    ran_value *argument; /* of the step under construction */
+    bool trained;        /* else a running statistic */
+    bool decayed;        /* a weight, not a bias, scale or slope */
+    bool slope;          /* of a PRelu */
+    double initial;      /* what --init sets it to; NAN: noise scaled by fan_in */
+    int64_t fan_in, fan_out;
+} ran_parameter;
+
+/* All of a model's, in the order of its constants; freed by the caller. `freeze` as in the spec. */
+RAN_GIVE ran_parameter *ran_find_parameters(const ran_module *model, const char *const *freeze,
+                                            size_t freeze_count, size_t *out_count);
 
 #endif

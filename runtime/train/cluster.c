@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Data-parallel training over MPI. Sums are made of all ranks' values in the order of the ranks, on
+ * every rank, so that all hold the same bits and a run can be repeated; a reduction inside MPI may
+ * choose its order by size and topology.
+ */
+#include "runtime/train/train.h"
+
+#include <stdlib.h>
+
+#include "config.h"
+
+#ifdef HAVE_MPI
+
+#include <mpi.h>
+
+static void finalize(void)
+{
+    int done;
+    MPI_Finalized(&done);
+    if (!done)
+        MPI_Finalize();
+}
+
+void ran_cluster_start(int *out_rank, int *out_ranks)
+{
+    int started;
+    *out_rank = 0;
+    *out_ranks = 1;
+    /* Outside of mpirun nothing is started: a single process needs no MPI daemon. */
+    if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_SIZE") && !getenv("PMIX_RANK"))
+        return;
+    MPI_Initialized(&started);
+    if (!started) {
+        MPI_Init(NULL, NULL);
+        atexit(finalize);
+    }
+    MPI_Comm_rank(MPI_COMM_WORLD, out_rank);
+    MPI_Comm_size(MPI_COMM_WORLD, out_ranks);
+}
+
+ran_status ran_cluster_sum(ran_context *context, float *values, int64_t count)
+{
+    enum { CHUNK = 1 << 18 };
+    int ranks;
+    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+    float *all = malloc((size_t)ranks * CHUNK * sizeof(*all));
+    if (!all)
+        return ran_error(context, RAN_INVALID, "out of memory");
+    for (int64_t at = 0; at < count; at += CHUNK) {
+        int part = (int)(count - at < CHUNK ? count - at : CHUNK);
+        MPI_Allgather(values + at, part, MPI_FLOAT, all, part, MPI_FLOAT, MPI_COMM_WORLD);
+        for (int i = 0; i < part; i++) {
+            double sum = 0;
+            for (int r = 0; r < ranks; r++)
+                sum += all[(size_t)r * (size_t)part + (size_t)i];
+            values[at + i] = (float)sum;
+        }
+    }
+    free(all);
+    return RAN_OK;
+}
+
+#else
+
+void ran_cluster_start(int *out_rank, int *out_ranks)
+{
+    *out_rank = 0;
+    *out_ranks = 1;
+}
+
+ran_status ran_cluster_sum(ran_context *context, float *values, int64_t count)
+{
+    (void)values;
+    (void)count;
+    return ran_error(context, RAN_UNSUPPORTED, "this build has no MPI: configure --with-mpi");
+}
+
+#endif
