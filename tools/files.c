@@ -73,6 +73,19 @@ bool ran_tool_is_model_directory(ran_context *context, const char *path, const c
     return true;
 }
 
+bool ran_tool_is_library(const char *path)
+{
+    char magic[4] = "";
+    struct stat status;
+    if (stat(path, &status) || !S_ISREG(status.st_mode))
+        return false;
+    FILE *stream = fopen(path, "rb");
+    bool is = stream && fread(magic, 1, 4, stream) == 4 && !memcmp(magic, "\177ELF", 4);
+    if (stream)
+        fclose(stream);
+    return is;
+}
+
 ran_status ran_tool_load(ran_context *context, const char *path, ran_module **out_module)
 {
     return ran_model_load(context, path, NULL, out_module);

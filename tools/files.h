@@ -12,6 +12,9 @@ RAN_MUST_USE ran_status ran_tool_read(ran_context *context, const char *path,
 /* Whether `path` is a directory with a model.onnx in it; writes that file's path to `out_model`. */
 bool ran_tool_is_model_directory(ran_context *context, const char *path, const char **out_model);
 
+/* Whether `path` is an ELF file: a shared library that rancc wrote. */
+bool ran_tool_is_library(const char *path);
+
 /* A model of any kind: ONNX, IR text, a directory with model.onnx, or either on "-". */
 RAN_MUST_USE ran_status ran_tool_load(ran_context *context, const char *path,
                                       RAN_GIVE ran_module **out_module);

@@ -46,6 +46,8 @@ tools_ran_run_SOURCES = \
 	tools/run/profile.c \
 	tools/run/report.c \
 	tools/run/run.h \
+	tools/run/runner.c \
+	tools/run/signature.c \
 	tools/run/specialize.c \
 	tools/run/timer.c \
 	$(TOOLS_COMPILE)
@@ -64,6 +66,7 @@ tools_ran_search_LDADD = libran-search.la libran.la $(JANSSON_LIBS)
 tools_ran_stat_SOURCES = \
 	tools/ran-stat.c \
 	tools/stat/json.c \
+	tools/stat/library.c \
 	tools/stat/stages.c \
 	tools/stat/stat.h \
 	tools/stat/table.c \

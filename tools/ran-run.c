@@ -23,6 +23,8 @@ enum {
     OPTION_BENCH,
     OPTION_THREADS,
     OPTION_PROFILE,
+    OPTION_DATA,
+    OPTION_RUNNER,
 };
 
 static const struct argp_option options[] = {
@@ -32,12 +34,15 @@ static const struct argp_option options[] = {
      "for all inputs (the default is random:0)",
      1},
     {"expected", OPTION_EXPECTED, "[NAME=]FILE", 0, "What an output should be", 1},
+    {"data", OPTION_DATA, "DIR", 0, "Data sets: DIR/test_data_set_*, as in a directory of a model", 1},
     {"output-dir", OPTION_OUTPUT_DIR, "DIR", 0, "Write the outputs there as output_N.pb", 1},
     {NULL, 0, NULL, 0, "Comparison: |got - expected| <= RTOL |expected| + ATOL", 2},
     {"rtol", OPTION_RTOL, "X", 0, "Relative tolerance (1e-3; bf16: 2^-7)", 2},
     {"atol", OPTION_ATOL, "X", 0, "Absolute tolerance (1e-4 of the largest |expected|)", 2},
     {NULL, 0, NULL, 0, "How to run:", 3},
     {"interpret", OPTION_INTERPRET, NULL, 0, "By the reference evaluator", 3},
+    {"runner", OPTION_RUNNER, "COMMAND", 0,
+     "As a program for --target that COMMAND runs: 'qemu-aarch64 -L /usr/aarch64-linux-gnu'", 3},
     {"threads", OPTION_THREADS, "N", 0, "On N threads (1)", 3},
     {"bench", OPTION_BENCH, "SECONDS", OPTION_ARG_OPTIONAL, "Time it (1 second)", 3},
     {"profile", OPTION_PROFILE, NULL, 0, "Time each node", 3},
@@ -47,7 +52,7 @@ static const struct argp_option options[] = {
 
 typedef struct arguments {
     ran_compile_arguments compile;
-    const char *path, *output_dir;
+    const char *path, *output_dir, *data, *runner;
     run_source inputs[SOURCES_MAX], expected[SOURCES_MAX];
     size_t input_count, expected_count;
     run_tolerance tolerance;
@@ -96,6 +101,14 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_OUTPUT_DIR:
         a->output_dir = value;
         break;
+    case OPTION_DATA:
+        a->data = value;
+        break;
+    case OPTION_RUNNER:
+        a->runner = value;
+        if (!value[strspn(value, " \t")])
+            argp_error(state, "--runner wants a command");
+        break;
     case OPTION_INTERPRET:
         a->interpret = true;
         break;
@@ -124,6 +137,12 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "no model is given");
         break;
+    case ARGP_KEY_END:
+        if (a->runner && (a->profile || a->interpret))
+            argp_error(state, "--runner runs a program; --profile and --interpret run here");
+        if (a->data && (a->input_count || a->expected_count))
+            argp_error(state, "--data brings inputs and what is expected; so does --input");
+        break;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -139,8 +158,8 @@ static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .args_doc = "MODEL",
-    .doc = "Runs a model and compares its results. MODEL is an ONNX file, IR text (.ran), or a "
-           "directory with model.onnx and data sets test_data_set_*/{input,output}_N.pb, which are "
+    .doc = "Runs a model and compares its results. MODEL is an ONNX file, IR text (.ran), a "
+           "shared library that rancc wrote, or a directory with model.onnx and data sets test_data_set_*/{input,output}_N.pb, which are "
            "run one after the other; a line each says how large the differences are (absolute, and "
            "relative to the largest expected magnitude).\vExit status: 0 all is equal within the "
            "tolerance, 4 it is not.",
@@ -244,8 +263,12 @@ static ran_status run_options(session *s)
 static ran_status run_directory(session *s)
 {
     ran_status status = RAN_OK;
-    char **paths = run_data_directories(s->a->path, &s->set_count);
-    if (!s->set_count)
+    const char *directory = s->a->data ? s->a->data : s->a->path;
+    char **paths = run_data_directories(directory, &s->set_count);
+    if (!s->set_count && s->a->data)
+        status = ran_error(s->context, RAN_INVALID, "%s: there is no test_data_set_* in it",
+                           directory);
+    else if (!s->set_count)
         status = run_options(s);
     else
         for (size_t i = 0; i < s->set_count && status == RAN_OK; i++) {
@@ -275,8 +298,8 @@ static void print_json(const session *s)
 static ran_status run_engine_on_data(session *s)
 {
     const char *model;
-    bool sets = ran_tool_is_model_directory(s->context, s->a->path, &model) &&
-                !s->a->input_count && !s->a->expected_count;
+    bool sets = s->a->data || (ran_tool_is_model_directory(s->context, s->a->path, &model) &&
+                               !s->a->input_count && !s->a->expected_count);
     s->sets = s->a->json ? json_array() : NULL;
     s->all_ok = true;
     ran_status status = sets ? run_directory(s) : run_options(s);
@@ -294,6 +317,9 @@ static ran_status compile_module(const void *data, ran_module *module, run_engin
     if (status != RAN_OK)
         return status;
     ran_compile_options options = ran_compile_options_of(&s->a->compile);
+    if (s->a->runner)
+        return run_runner_create(module, s->function, &options, s->a->runner, s->a->threads,
+                                 out_engine);
     if (s->a->profile)
         run_profile_start(&s->profile, &options);
     return run_native_create(module, &options, s->a->threads, s->a->compile.mem_report,
@@ -333,10 +359,55 @@ static ran_status run_loaded(session *s, ran_module *module)
     return status;
 }
 
+/* ---- Libraries -------------------------------------------------------------------------------------- */
+
+static ran_status check_library_options(const session *s)
+{
+    if (s->a->interpret || s->a->profile || s->a->runner)
+        return ran_error(s->context, RAN_USAGE,
+                         "%s is compiled already: --interpret, --profile and --runner need the "
+                         "model",
+                         s->a->path);
+    return RAN_OK;
+}
+
+static ran_status bind_library(const session *s, ran_function *function)
+{
+    const ran_model_options *o = &s->a->compile.model;
+    ran_status status = RAN_OK;
+    for (size_t i = 0; !status && i < o->dim_count; i++)
+        status = ran_function_bind_dim(function, o->dims[i].name, o->dims[i].value);
+    return status;
+}
+
+static ran_status run_library(session *s)
+{
+    ran_module *signature = NULL;
+    ran_status status = check_library_options(s);
+    if (!status)
+        status = run_library_create(s->context, s->a->path, s->a->compile.prefix, s->a->threads,
+                                    &s->engine);
+    if (status)
+        return status;
+    status = run_signature_create(s->context, run_native_desc(s->engine), &signature);
+    if (!status) {
+        ran_function *function = ran_module_first_function(signature);
+        s->function = function;
+        status = bind_library(s, function);
+    }
+    if (!status)
+        status = run_engine_on_data(s);
+    s->engine->destroy(s->engine);
+    ran_module_destroy(signature);
+    return status;
+}
+
 static ran_status run_model(ran_context *context, const arguments *a)
 {
     ran_module *module;
     session s = {.context = context, .a = a};
+    if (ran_tool_is_library(a->path))
+        return run_library(&s);
     ran_status status = ran_model_load(context, a->path, &a->compile.model, &module);
     if (status != RAN_OK)
         return status;

@@ -98,7 +98,7 @@ static const struct argp parser = {
     .children = children,
     .args_doc = "MODEL\n--diff BEFORE AFTER",
     .doc = "Counts parameters, MACs, non-linear elements and memory of a model: ONNX, IR text, or "
-           "an ONNX test directory.",
+           "an ONNX test directory; or says what a shared library that rancc wrote needs.",
 };
 
 /* ---- Planned memory and predicted latency ------------------------------------------------------
@@ -196,16 +196,38 @@ static void print(const struct arguments *a, const stat_model *models)
         stat_print(&models[0], a->by_stage, stdout);
 }
 
+static ran_status run_library(const struct arguments *a)
+{
+    stat_library *library = NULL;
+    ran_status status = stat_library_open(a->context, a->paths[0], &a->model, &library);
+    if (status != RAN_OK)
+        return status;
+    if (a->json)
+        print_json(stat_library_json(library));
+    else
+        stat_library_print(library, stdout);
+    stat_library_close(library);
+    return RAN_OK;
+}
+
+static ran_status check_output(const struct arguments *a, ran_status status)
+{
+    if (status == RAN_OK && (fflush(stdout) || ferror(stdout)))
+        status = ran_error(a->context, RAN_INVALID, "cannot write to standard output");
+    return status;
+}
+
 static ran_status run(struct arguments *a)
 {
+    if (!a->diff && ran_tool_is_library(a->paths[0]))
+        return check_output(a, run_library(a));
     stat_model models[2] = {0};
     ran_status status = RAN_OK;
     for (size_t i = 0; status == RAN_OK && i < a->path_count; i++)
         status = load(a, a->paths[i], &models[i]);
     if (status == RAN_OK)
         print(a, models);
-    if (status == RAN_OK && (fflush(stdout) || ferror(stdout)))
-        status = ran_error(a->context, RAN_INVALID, "cannot write to standard output");
+    status = check_output(a, status);
     unload(&models[0]);
     unload(&models[1]);
     return status;

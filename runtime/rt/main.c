@@ -120,23 +120,95 @@ static int run_once(const struct ran_model_desc *desc, const void *weights,
     struct ran_rt_tensor *outputs = calloc(desc->output_count + 1, sizeof *outputs);
     if (!outputs)
         return 1;
-    double start = now(), spent = 0;
-    unsigned long runs = 0;
-    int status = 0;
-    do {
-        for (uint32_t i = 0; i < desc->output_count; i++)
-            ran_rt_tensor_clear(&outputs[i]);
-        status = ran_rt_run(desc, weights, inputs, outputs, parallel, &error);
-        spent = now() - start;
-        runs++;
-    } while (!status && spent < arguments->bench);
-    if (!status && arguments->bench > 0)
-        printf("%lu runs, %.6f ms a run\n", runs, 1e3 * spent / (double)runs);
+    int status = ran_rt_run(desc, weights, inputs, outputs, parallel, &error);
     status = status ? fail(desc, "", &error) : deliver(desc, arguments, outputs);
     for (uint32_t i = 0; i < desc->output_count; i++)
         ran_rt_tensor_clear(&outputs[i]);
     free(outputs);
     return status;
+}
+
+/* ---- Times ------------------------------------------------------------------------------------------- */
+
+/* What a run needs, made once. */
+struct call {
+    int64_t *symbols;
+    const void **inputs;
+    void **outputs;
+    struct ran_rt_tensor *tensors;
+    void *workspace;
+};
+
+static int prepare(const struct ran_model_desc *desc, const struct ran_rt_tensor *inputs,
+                   unsigned slots, struct call *call, struct ran_rt_error *error)
+{
+    call->symbols = calloc(desc->symbol_count + 1, sizeof *call->symbols);
+    call->inputs = calloc(desc->input_count + 1, sizeof *call->inputs);
+    call->outputs = calloc(desc->output_count + 1, sizeof *call->outputs);
+    call->tensors = calloc(desc->output_count + 1, sizeof *call->tensors);
+    if (!call->symbols || !call->inputs || !call->outputs || !call->tensors)
+        return ran_rt_fail(error, "out of memory");
+    if (ran_rt_bind(desc, inputs, call->symbols, error) ||
+        ran_rt_create_outputs(desc, call->symbols, call->tensors, error))
+        return -1;
+    for (uint32_t i = 0; i < desc->input_count; i++)
+        call->inputs[i] = inputs[i].data;
+    for (uint32_t i = 0; i < desc->output_count; i++)
+        call->outputs[i] = call->tensors[i].data;
+    call->workspace = malloc(desc->workspace_size(call->symbols, slots) + 1);
+    return call->workspace ? 0 : ran_rt_fail(error, "out of memory");
+}
+
+static void clear(const struct ran_model_desc *desc, struct call *call)
+{
+    for (uint32_t i = 0; call->tensors && i < desc->output_count; i++)
+        ran_rt_tensor_clear(&call->tensors[i]);
+    free(call->symbols);
+    free(call->inputs);
+    free(call->outputs);
+    free(call->tensors);
+    free(call->workspace);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_times(double *times, size_t runs)
+{
+    qsort(times, runs, sizeof *times, by_value);
+    printf("%zu runs, median %.6f ms, min %.6f, p90 %.6f\n", runs, 1e3 * times[runs / 2],
+           1e3 * times[0], 1e3 * times[(runs - 1) * 9 / 10]);
+}
+
+/* Runs that many seconds; the first run is not counted. */
+static int bench(const struct ran_model_desc *desc, const void *weights,
+                 const struct ran_rt_tensor *inputs, const struct ran_parallel *parallel,
+                 double seconds)
+{
+    struct ran_rt_error error = {{0}};
+    struct call call = {0};
+    size_t runs = 0, capacity = 1 << 20;
+    double *times = malloc(capacity * sizeof *times), end = 0;
+    int code = 0, warm = 0;
+    int status = times ? prepare(desc, inputs, parallel ? parallel->slots : 1, &call, &error) : -1;
+    while (!status && !code && runs < capacity && (!warm || runs < 1 || now() < end)) {
+        double start = now();
+        code = desc->run(call.symbols, call.inputs, call.outputs, call.workspace, parallel, weights);
+        times[runs] = now() - start;
+        runs += warm ? 1 : 0;
+        end = warm ? end : now() + seconds;
+        warm = 1;
+    }
+    if (code)
+        ran_rt_fail(&error, "the model returned %d", code);
+    else if (runs)
+        print_times(times, runs);
+    clear(desc, &call);
+    free(times);
+    return status || code ? fail(desc, "", &error) : 0;
 }
 
 static int run_files(const struct ran_model_desc *desc, const struct arguments *arguments,
@@ -154,9 +226,11 @@ static int run_files(const struct ran_model_desc *desc, const struct arguments *
         weights = read_weights(arguments->weights, desc->weights_size, &error);
         status = weights ? 0 : fail(desc, "", &error);
     }
-    if (!status)
-        status = run_once(desc, weights, inputs, pool ? ran_rt_pool_parallel(pool) : NULL,
-                          arguments);
+    const struct ran_parallel *parallel = pool ? ran_rt_pool_parallel(pool) : NULL;
+    if (!status && arguments->bench > 0)
+        status = bench(desc, weights, inputs, parallel, arguments->bench);
+    else if (!status)
+        status = run_once(desc, weights, inputs, parallel, arguments);
     for (uint32_t i = 0; inputs && i < desc->input_count; i++)
         ran_rt_tensor_clear(&inputs[i]);
     free(inputs);

@@ -49,6 +49,12 @@ static ran_status read_tensor(ran_context *context, const char *path, ran_tensor
     return RAN_OK;
 }
 
+ran_status run_tensor_read(ran_context *context, const char *path, ran_tensor **out_tensor)
+{
+    const char *name;
+    return read_tensor(context, path, out_tensor, &name);
+}
+
 ran_status run_tensor_write(ran_context *context, const char *path, const char *name,
                             const ran_tensor *tensor)
 {

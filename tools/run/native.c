@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The engine that users ship: native code, compiled in this process. */
+/* The engine that users ship: native code, compiled in this process or loaded from a library. */
 #include "tools/run/run.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <ran/compile.h>
 #include <ran/rt.h>
 #include <ran/tensor_file.h>
+
+#include "ir/ir.h"
 
 typedef struct native {
     run_engine engine;
@@ -18,6 +21,8 @@ typedef struct native {
     struct ran_rt_pool *pool;
     void *workspace;
     size_t workspace_size;
+    struct ran_rt_library *library; /* NULL: compiled here */
+    void *weights_file;
 } native;
 
 /* ---- Tensors of the runtime ------------------------------------------------------------------- */
@@ -156,33 +161,90 @@ static void destroy(run_engine *self)
     native *n = (native *)self;
     ran_rt_pool_destroy(n->pool);
     ran_compiled_destroy(n->compiled);
+    if (n->library)
+        ran_rt_library_close(n->library);
+    free(n->weights_file);
     free(n->workspace);
     free(n);
 }
 
-ran_status run_native_create(ran_module *module, const ran_compile_options *options,
-                             unsigned threads, bool mem_report, run_engine **out_engine)
+static native *create(ran_context *context, const char *name)
 {
-    ran_context *context = ran_module_context(module);
     native *n = calloc(1, sizeof(*n));
     if (!n)
         abort();
-    ran_compile_options in_process = *options;
-    in_process.weights = RAN_WEIGHTS_FILE;
-    n->engine = (run_engine){"native", run, bench, destroy};
+    n->engine = (run_engine){name, run, bench, destroy};
     n->context = context;
-    ran_status status = ran_compile(module, &in_process, &n->compiled);
-    if (!status)
-        status = ran_compiled_load(n->compiled, &n->desc, &n->weights);
-    if (!status && mem_report)
-        ran_compiled_memory_report(n->compiled, stderr);
+    return n;
+}
+
+static ran_status finish(native *n, ran_status status, unsigned threads, run_engine **out_engine)
+{
     if (!status && threads > 1 && !(n->pool = ran_rt_pool_create(threads)))
-        status = ran_error(context, RAN_INVALID, "cannot start %u threads", threads);
+        status = ran_error(n->context, RAN_INVALID, "cannot start %u threads", threads);
     if (status)
         destroy(&n->engine);
     else
         *out_engine = &n->engine;
     return status;
+}
+
+ran_status run_native_create(ran_module *module, const ran_compile_options *options,
+                             unsigned threads, bool mem_report, run_engine **out_engine)
+{
+    native *n = create(ran_module_context(module), "native");
+    ran_compile_options in_process = *options;
+    in_process.weights = RAN_WEIGHTS_FILE;
+    ran_status status = ran_compile(module, &in_process, &n->compiled);
+    if (!status)
+        status = ran_compiled_load(n->compiled, &n->desc, &n->weights);
+    if (!status && mem_report)
+        ran_compiled_memory_report(n->compiled, stderr);
+    return finish(n, status, threads, out_engine);
+}
+
+/* ---- Libraries ------------------------------------------------------------------------------------ */
+
+/* STEM.weights beside STEM.so */
+static ran_status read_weights(native *n, const char *path)
+{
+    size_t size = n->desc->weights_size;
+    const char *suffix = strrchr(path, '.');
+    const char *file = ran_intern_printf(n->context, "%.*s.weights",
+                                         (int)(suffix ? (size_t)(suffix - path) : strlen(path)),
+                                         path);
+    FILE *stream = fopen(file, "rb");
+    if (!stream || posix_memalign(&n->weights_file, 64, size) ||
+        fread(n->weights_file, 1, size, stream) != size) {
+        if (stream)
+            fclose(stream);
+        return ran_error(n->context, RAN_INVALID, "%s: it needs its %zu bytes of weights in %s",
+                         path, size, file);
+    }
+    fclose(stream);
+    n->weights = n->weights_file;
+    return RAN_OK;
+}
+
+ran_status run_library_create(ran_context *context, const char *path, const char *prefix,
+                              unsigned threads, run_engine **out_engine)
+{
+    struct ran_rt_error error = {{0}};
+    native *n = create(context, "library");
+    ran_status status = RAN_OK;
+    n->library = ran_rt_library_open(path, prefix, &error);
+    if (n->library)
+        n->desc = ran_rt_library_desc(n->library);
+    else
+        status = ran_error(context, RAN_INVALID, "%s: %s", path, error.text);
+    if (!status && n->desc->weights_size)
+        status = read_weights(n, path);
+    return finish(n, status, threads, out_engine);
+}
+
+const struct ran_model_desc *run_native_desc(const run_engine *engine)
+{
+    return ((const native *)engine)->desc;
 }
 
 const ran_compiled *run_native_compiled(const run_engine *engine)

@@ -53,6 +53,20 @@ RAN_MUST_USE ran_status run_interpreter_create(const ran_function *function,
 RAN_MUST_USE ran_status run_native_create(ran_module *module, const ran_compile_options *options,
                                           unsigned threads, bool mem_report,
                                           RAN_GIVE run_engine **out_engine);
+/* A shared library that rancc wrote; `prefix` may be NULL. */
+RAN_MUST_USE ran_status run_library_create(ran_context *context, const char *path,
+                                           const char *prefix, unsigned threads,
+                                           RAN_GIVE run_engine **out_engine);
+const struct ran_model_desc *run_native_desc(const run_engine *engine);
+/* A function with the inputs and outputs of a description, and nothing that computes. */
+RAN_MUST_USE ran_status run_signature_create(ran_context *context,
+                                             const struct ran_model_desc *desc,
+                                             RAN_GIVE ran_module **out_module);
+/* An executable for the options' target, started by a command as `runner` ("qemu-aarch64 -L DIR");
+ * `function` is the one as it was read. Lowers `module` in place. */
+RAN_MUST_USE ran_status run_runner_create(ran_module *module, const ran_function *function,
+                                          const ran_compile_options *options, const char *runner,
+                                          unsigned threads, RAN_GIVE run_engine **out_engine);
 const ran_compiled *run_native_compiled(const run_engine *engine);
 
 /* Whether inputs decide shapes by their values, so that code is compiled for the data. */
@@ -101,6 +115,8 @@ RAN_MUST_USE ran_status run_data_from_options(ran_context *context, const ran_fu
                                               const run_source *expected, size_t expected_count,
                                               run_data_set *out_set);
 void run_data_clear(run_data_set *set);
+RAN_MUST_USE ran_status run_tensor_read(ran_context *context, const char *path,
+                                        RAN_GIVE ran_tensor **out_tensor);
 /* DIR/test_data_set_*, in the order of their numbers; all freed by the caller. */
 char **run_data_directories(const char *directory, size_t *out_count);
 /* An error where a tensor is not what the input's type asks for. */

@@ -7,6 +7,7 @@
 
 #include "ir/map.h"
 #include "ir/statistics.h"
+#include "tools/model.h"
 
 typedef struct stat_model {
     const char *path;
@@ -29,6 +30,15 @@ typedef struct stat_stage {
 
 /* statistics->stage_count + 1 stages, from 0; freed by the caller. */
 RAN_GIVE stat_stage *stat_stages(const ran_statistics *statistics);
+
+/* A shared library that rancc wrote. */
+typedef struct stat_library stat_library;
+RAN_MUST_USE ran_status stat_library_open(ran_context *context, const char *path,
+                                          const ran_model_options *options,
+                                          RAN_GIVE stat_library **out_library);
+void stat_library_close(RAN_TAKE stat_library *library);
+void stat_library_print(const stat_library *library, FILE *stream);
+RAN_GIVE json_t *stat_library_json(const stat_library *library);
 
 void stat_print(const stat_model *model, bool by_stage, FILE *stream);
 void stat_print_difference(const stat_model *before, const stat_model *after, FILE *stream);
