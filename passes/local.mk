@@ -2,6 +2,8 @@
 noinst_LTLIBRARIES += libpasses.la
 libpasses_la_SOURCES = \
 	passes/approx/activation.c \
+	passes/approx/afrb.c \
+	passes/approx/blocks.c \
 	passes/approx/channels.c \
 	passes/approx/cull_relu.c \
 	passes/approx/gain.c \

@@ -67,6 +67,7 @@ typedef struct ran_site {
     int64_t number;  /* in the order of the function, before anything was removed */
     uint8_t *linear; /* what the SPEC selected, an entry a unit */
     int64_t units;
+    bool is_done; /* rewritten already */
 } ran_site;
 
 typedef struct ran_sites {
@@ -144,5 +145,8 @@ void ran_sites_select_cheapest(ran_pass_context *pass, ran_sites *sites, int64_t
 /* Takes out what `linear` marks: y becomes x; where part of it is marked, a PReLU with slopes of 1
  * there, or a choice by a constant mask. */
 void ran_site_linearize(ran_pass_context *pass, ran_site *site);
+/* Another kind of activation in its place. */
+void ran_site_exchange(ran_pass_context *pass, ran_site *site, const char *kind, ran_unit unit,
+                       double slope);
 
 #endif

@@ -15,8 +15,9 @@
  * with.
  * Known misses: activations inside of If and Loop stay.
  */
-#include "passes/approx/approx.h"
+#include "passes/approx/blocks.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +111,130 @@ void ran_site_linearize(ran_pass_context *pass, ran_site *site)
     }
 }
 
+/* ---- Parts of layers ------------------------------------------------------------------------------------- */
+
+static int by_distance(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    if (x[0] != y[0])
+        return x[0] < y[0] ? -1 : 1;
+    return x[1] > y[1] ? -1 : 1; /* the last ones where slopes say nothing */
+}
+
+/* Of the channels of a selected layer, this fraction: those whose slopes are nearest to 1. */
+static void keep_fraction(ran_pass_context *pass, ran_site *site, double fraction)
+{
+    int64_t wanted = (int64_t)nearbyint(fraction * (double)site->channels);
+    double(*order)[2] = ran_pass_alloc(pass, (size_t)(site->channels + 1) * sizeof(*order));
+    if (!ran_site_is_selected(site))
+        return;
+    for (int64_t c = 0; c < site->channels; c++)
+        order[c][1] = (double)c;
+    for (int64_t e = 0; site->slopes.count && e < site->elements; e++) {
+        double *distance = &order[e / site->inner % site->channels][0];
+        *distance = fmax(*distance, fabs(ran_slope_at(site, e) - 1));
+    }
+    qsort(order, (size_t)site->channels, sizeof(*order), by_distance);
+    site->units = site->channels;
+    site->linear = ran_pass_alloc(pass, (size_t)site->channels + 1);
+    for (int64_t i = 0; i < wanted; i++)
+        site->linear[(int64_t)order[i][1]] = 1;
+}
+
+/* ---- Hybrid activations ------------------------------------------------------------------------------------ */
+
+static const char epsilon_name[] = "linearity";
+
+/* The input that says how linear the selected activations are, from 0 to 1. */
+static ran_value *epsilon_of(ran_function *function, ran_elem elem)
+{
+    ran_region *body = ran_function_body(function);
+    for (size_t i = 0; i < ran_region_argument_count(body); i++) {
+        ran_value *argument = ran_region_argument(body, i);
+        if (ran_value_name(argument) && !strcmp(ran_value_name(argument), epsilon_name))
+            return argument;
+    }
+    ran_context *context = ran_module_context(ran_function_module(function));
+    return ran_region_add_argument(body, epsilon_name, ran_type_tensor_i64(context, elem, 0, NULL));
+}
+
+/* f(x) + eps (x - f(x)) */
+static void blend(ran_pass_context *pass, ran_function *function, ran_site *site)
+{
+    ran_op *behind = ran_op_next(site->op);
+    ran_value *f = ran_op_result(site->op, 0), *x = ran_op_operand(site->op, 0);
+    if (site->y != f)
+        return;
+    ran_value *eps = epsilon_of(function, ran_type_elem(ran_value_type(x)));
+    ran_value *difference = at_site(site, ran_new_binary(pass, behind, RAN_OP_SUB, x, f));
+    ran_value *part = at_site(site, ran_new_binary(pass, behind, RAN_OP_MUL, difference, eps));
+    ran_value *y = at_site(site, ran_new_binary(pass, behind, RAN_OP_ADD, f, part));
+    ran_value_replace_uses(f, y);
+    ran_op_set_operand(ran_value_op(difference), 1, f);
+    ran_op_set_operand(ran_value_op(y), 0, f);
+    ran_pass_count(pass, "hybrid", 1);
+}
+
+/* With the last hybrid activation its input goes. */
+static void drop_epsilon(ran_function *function)
+{
+    ran_region *body = ran_function_body(function);
+    for (size_t i = 0; i < ran_region_argument_count(body); i++) {
+        const ran_value *argument = ran_region_argument(body, i);
+        if (ran_value_name(argument) && !strcmp(ran_value_name(argument), epsilon_name) &&
+            !ran_value_has_uses(argument)) {
+            ran_region_remove_argument(body, i);
+            return;
+        }
+    }
+}
+
+/* ---- Blocks ---------------------------------------------------------------------------------------------------- */
+
+static bool goes(const ran_site *site)
+{
+    return !site || ran_site_is_selected(site);
+}
+
+/* A block that becomes linear ends in one activation ("Double-Win NAS", section 3.1): behind its
+ * residual, which then folds, or in front of it. */
+static void close_block(ran_pass_context *pass, const ran_block *block, const char *kind)
+{
+    const ran_site *shape = block->second ? block->second : block->first;
+    if (!shape || !goes(block->first) || !goes(block->second))
+        return;
+    ran_value *end = ran_pass_bool(pass, "after-add") ? block->result : block->project.value;
+    const ran_use *use = ran_value_first_use(end);
+    if (ran_value_has_one_use(end) && ran_is_activation(ran_use_op(use)))
+        return; /* it does already */
+    ran_op *behind = ran_op_next(ran_value_op(end));
+    ran_value *y = ran_activation_build(pass, behind, kind, end, shape, RAN_UNIT_LAYER, 0.25);
+    if (y == end)
+        return;
+    ran_op_set_location(ran_value_op(y), ran_op_location(ran_value_op(end)));
+    ran_value_replace_uses(end, y);
+    ran_op_set_operand(ran_value_op(y), 0, end);
+    ran_pass_count(pass, "blocks", 1);
+}
+
+/* A restructurable block is decided as a whole, by its alpha: linear behind the activation in front, or an
+ * inverted bottleneck with both activations inside. Its sites are done with. */
+static void settle_afrb(ran_pass_context *pass, ran_block *block, ran_slope_range range)
+{
+    const char *kind = ran_pass_string(pass, "restore");
+    bool is_linear = block->alpha >= range.low && block->alpha <= range.high;
+    ran_pass_remark(pass, "%s: alpha %g, %s", ran_block_name(block), block->alpha,
+                    is_linear ? "linear behind its first activation" : "an inverted bottleneck");
+    memset(block->lead->linear, 0, (size_t)block->lead->units);
+    memset(block->second->linear, 0, (size_t)block->second->units);
+    block->lead->is_done = block->second->is_done = true;
+    if (is_linear)
+        ran_afrb_make_linear(pass, block, kind);
+    else
+        ran_afrb_restore(pass, block, kind);
+    ran_pass_count(pass, is_linear ? "layers" : "restored", 1);
+}
+
 /* ---- The pass --------------------------------------------------------------------------------------------- */
 
 static void count(ran_pass_context *pass, const ran_site *site, ran_unit unit)
@@ -122,14 +247,73 @@ static void count(ran_pass_context *pass, const ran_site *site, ran_unit unit)
         ran_pass_count(pass, counters[unit], selected);
 }
 
-static ran_status check_range(ran_pass_context *pass, ran_slope_range *out)
+static ran_status check_options(ran_pass_context *pass, ran_slope_range *out)
 {
+    double fraction = ran_pass_float(pass, "fraction");
     out->low = ran_pass_float(pass, "low");
     out->high = ran_pass_float(pass, "high");
-    if (out->low <= out->high)
+    if (out->low > out->high)
+        return ran_error(ran_pass_ir(pass), RAN_USAGE,
+                         "pass 'remove-nonlinearity': low=%g is above high=%g", out->low,
+                         out->high);
+    if (fraction > 0 && fraction <= 1)
         return RAN_OK;
     return ran_error(ran_pass_ir(pass), RAN_USAGE,
-                     "pass 'remove-nonlinearity': low=%g is above high=%g", out->low, out->high);
+                     "pass 'remove-nonlinearity': fraction=%g: above 0, at most 1", fraction);
+}
+
+static bool has_slope_term(const ran_spec *spec)
+{
+    for (size_t i = 0; i < spec->count; i++)
+        if (spec->terms[i].kind == RAN_TERM_SLOPE)
+            return true;
+    return false;
+}
+
+static void take_out(ran_pass_context *pass, ran_function *function, ran_sites *sites,
+                     const ran_spec *spec)
+{
+    bool hybrid = ran_pass_bool(pass, "hybrid");
+    for (size_t i = 0; i < sites->count; i++) {
+        ran_site *site = &sites->sites[i];
+        if (site->is_done || !ran_site_selected_units(site))
+            continue;
+        site->is_done = true;
+        if (hybrid) {
+            blend(pass, function, site);
+            continue;
+        }
+        count(pass, site, spec->unit);
+        ran_site_linearize(pass, site);
+    }
+    drop_epsilon(function);
+}
+
+/* What was not selected becomes another kind. */
+static void exchange_rest(ran_pass_context *pass, ran_sites *sites)
+{
+    const char *kind = ran_pass_string(pass, "replace");
+    for (size_t i = 0; strcmp(kind, "none") && i < sites->count; i++) {
+        ran_site *site = &sites->sites[i];
+        if (!site->is_done && !site->is_gate)
+            ran_site_exchange(pass, site, kind, RAN_UNIT_LAYER, 0.25);
+    }
+}
+
+static void rewrite(ran_pass_context *pass, ran_function *function, ran_sites *sites,
+                    const ran_spec *spec, ran_slope_range range)
+{
+    ran_blocks blocks;
+    ran_blocks_find(pass, function, sites, &blocks);
+    const char *after = ran_pass_string(pass, "after");
+    for (size_t i = 0; i < blocks.count; i++) {
+        if (blocks.blocks[i].is_afrb && has_slope_term(spec))
+            settle_afrb(pass, &blocks.blocks[i], range);
+        else if (strcmp(after, "none"))
+            close_block(pass, &blocks.blocks[i], after);
+    }
+    take_out(pass, function, sites, spec);
+    exchange_rest(pass, sites);
 }
 
 ran_status ran_run_remove_nonlinearity(ran_pass_context *pass, ran_function *function)
@@ -137,20 +321,53 @@ ran_status ran_run_remove_nonlinearity(ran_pass_context *pass, ran_function *fun
     ran_sites sites;
     ran_spec spec;
     ran_slope_range range;
+    double fraction = ran_pass_float(pass, "fraction");
     if (!ran_function_is_entry(function))
         return RAN_OK;
     ran_sites_find(pass, function, &sites);
-    ran_status status = check_range(pass, &range);
+    ran_status status = check_options(pass, &range);
     if (!status)
         status = ran_sites_select(pass, function, ran_pass_string(pass, "spec"), range, &sites,
                                   &spec);
-    if (!status)
+    if (status)
+        return status;
+    for (size_t i = 0; fraction < 1 && i < sites.count; i++)
+        keep_fraction(pass, &sites.sites[i], fraction);
+    spec.unit = fraction < 1 ? RAN_UNIT_CHANNEL : spec.unit;
+    if (!ran_pass_bool(pass, "hybrid"))
         ran_sites_record(ran_function_module(function), &sites);
-    for (size_t i = 0; !status && i < sites.count; i++) {
-        if (!ran_site_selected_units(&sites.sites[i]))
-            continue;
-        count(pass, &sites.sites[i], spec.unit);
-        ran_site_linearize(pass, &sites.sites[i]);
-    }
+    rewrite(pass, function, &sites, &spec, range);
+    return RAN_OK;
+}
+
+/* ---- replace-activation -------------------------------------------------------------------------------------- */
+
+void ran_site_exchange(ran_pass_context *pass, ran_site *site, const char *kind, ran_unit unit,
+                       double slope)
+{
+    site->x = ran_op_operand(site->op, 0);
+    replace(site, ran_activation_build(pass, site->op, kind, site->x, site, unit, slope));
+    ran_pass_count(pass, "replaced", 1);
+}
+
+ran_status ran_run_replace_activation(ran_pass_context *pass, ran_function *function)
+{
+    ran_sites sites;
+    ran_spec spec;
+    const char *kind = ran_pass_string(pass, "with");
+    if (!ran_function_is_entry(function))
+        return RAN_OK;
+    ran_sites_find(pass, function, &sites);
+    ran_status status = ran_sites_select(pass, function, ran_pass_string(pass, "spec"),
+                                         (ran_slope_range){0.8, 1.3}, &sites, &spec);
+    if (!status && spec.unit != RAN_UNIT_LAYER && strcmp(kind, "prelu"))
+        return ran_error(ran_pass_ir(pass), RAN_USAGE,
+                         "pass 'replace-activation': only a prelu has slopes a channel or an "
+                         "element, not %s",
+                         kind);
+    for (size_t i = 0; !status && i < sites.count; i++)
+        if (ran_site_is_selected(&sites.sites[i]))
+            ran_site_exchange(pass, &sites.sites[i], kind, spec.unit,
+                              ran_pass_float(pass, "slope"));
     return status;
 }

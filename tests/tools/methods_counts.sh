@@ -62,3 +62,12 @@ for row in ran_supernet:4670000:589900000 ran_subnet_a:4600000:561100000 \
     near "$name.onnx" ran parameters "${numbers%:*}"
     near "$name.onnx" ran macs "${numbers#*:}"
 done
+
+# The supernet's blocks, restructured by their slopes, are the published sub-network.
+blocks=$(printf 'name:*stage%s.*,' 5 7 9 12 15)
+expect 0 rancc -O0 --emit=onnx -o hardened.onnx ran_supernet.onnx --passes="\
+insert-afrb{spec=${blocks%,};alpha=1},insert-afrb{spec=all;alpha=0.1},harden-afrb{to=hard_swish}"
+for field in parameters macs nonlinear_elements; do
+    expect_equal "$(count hardened.onnx ran $field)" "$(count ran_subnet_a.onnx ran $field)" \
+        "$field of the hardened supernet and of sub-network A"
+done
