@@ -259,6 +259,7 @@ static const struct expander {
     {RAN_OP_CONV_WEIGHT_GRADIENT, ran_expand_conv_weight_gradient},
     {RAN_OP_BATCH_NORMALIZATION_TRAINING, ran_expand_batch_normalization_training},
     {RAN_OP_BATCH_NORMALIZATION_GRADIENT, ran_expand_batch_normalization_gradient},
+    {RAN_OP_LAYER_NORMALIZATION_GRADIENT, ran_expand_layer_normalization_gradient},
     {RAN_OP_REDUCE_SUM, ran_expand_channel_sum},
 };
 

@@ -73,6 +73,7 @@ bool ran_expand_affine_grid(ran_expansion *e);
 bool ran_expand_conv_weight_gradient(ran_expansion *e);
 /* For any number of axes: a convolution of x by dy, with images and channels exchanged. */
 bool ran_expand_conv_weight_gradient_as_conv(ran_expansion *e);
+bool ran_expand_layer_normalization_gradient(ran_expansion *e);
 
 /* In training (normalize/channels_host.c): moments and sums over chunks of the batch. */
 bool ran_expand_batch_normalization_training(ran_expansion *e);

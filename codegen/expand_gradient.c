@@ -128,3 +128,47 @@ bool ran_expand_conv_weight_gradient_as_conv(ran_expansion *e)
     e->results[0] = ran_expand_finish(e, join);
     return true;
 }
+
+/* ---- layer_normalization_gradient ---------------------------------------------------------------- */
+
+/* Sums over every axis along which `like`, aligned to the right, is stretched. */
+static ran_value *sum_to(ran_expansion *e, ran_value *value, const ran_value *like)
+{
+    int64_t axes[RAN_MAX_RANK];
+    const ran_dim *dims[RAN_MAX_RANK];
+    int shift = rank_of(value) - rank_of(like);
+    size_t count = 0;
+    for (int i = 0; i < rank_of(value); i++)
+        if (i < shift || (extent(like, i - shift) == 1 && extent(value, i) != 1))
+            axes[count++] = i;
+    value = ran_expand_reduce(e, RAN_OP_REDUCE_SUM, value, count, axes);
+    for (int i = 0; i < rank_of(like); i++)
+        dims[i] = ran_type_dim(ran_value_type(like), i);
+    return ran_expand_view(e, value, rank_of(like), dims);
+}
+
+bool ran_expand_layer_normalization_gradient(ran_expansion *e)
+{
+    ran_value *dy = ran_op_operand(e->op, 0), *x = ran_op_operand(e->op, 1);
+    ran_value *scale = ran_op_operand(e->op, 2), *inverse = ran_op_operand(e->op, 4);
+    int64_t axes[RAN_MAX_RANK];
+    int rank = rank_of(x), first = ran_axis(ran_op_int(e->op, "axis"), rank);
+    size_t count = (size_t)(rank - first);
+    if (!ran_type_is_static(ran_value_type(x)) || !ran_type_is_static(ran_value_type(scale)))
+        return false;
+    for (int i = first; i < rank; i++)
+        axes[i - first] = i;
+    ran_value *centred = ran_expand_binary(e, RAN_OP_SUB, x, ran_op_operand(e->op, 3));
+    ran_value *xhat = ran_expand_binary(e, RAN_OP_MUL, centred, inverse);
+    ran_value *d = ran_expand_binary(e, RAN_OP_MUL, dy, scale);
+    ran_value *mean = ran_expand_reduce(e, RAN_OP_REDUCE_MEAN, d, count, axes);
+    ran_value *product = ran_expand_binary(e, RAN_OP_MUL, d, xhat);
+    ran_value *slope = ran_expand_reduce(e, RAN_OP_REDUCE_MEAN, product, count, axes);
+    ran_value *rest = ran_expand_binary(
+        e, RAN_OP_SUB, ran_expand_binary(e, RAN_OP_SUB, d, mean),
+        ran_expand_binary(e, RAN_OP_MUL, xhat, slope));
+    e->results[0] = ran_expand_binary(e, RAN_OP_MUL, rest, inverse);
+    e->results[1] = sum_to(e, ran_expand_binary(e, RAN_OP_MUL, dy, xhat), scale);
+    e->results[2] = sum_to(e, dy, scale);
+    return true;
+}

@@ -87,6 +87,9 @@ libcodegen_la_SOURCES = \
 	codegen/pool/pool.h \
 	codegen/pool/window.h \
 	codegen/predict.c \
+	codegen/random/random.h \
+	codegen/random/random_host.c \
+	codegen/random/random_spec.h \
 	codegen/recurrent/recurrent.h \
 	codegen/recurrent/recurrent_host.c \
 	codegen/recurrent/recurrent_spec.h \
@@ -135,6 +138,7 @@ KERNEL_BODIES = \
 	codegen/pool/gradient.c \
 	codegen/pool/whole.c \
 	codegen/pool/window.c \
+	codegen/random/random.c \
 	codegen/recurrent/recurrent.c \
 	codegen/reduce/arg.c \
 	codegen/reduce/reduce.c \
