@@ -28,6 +28,7 @@ libran_rt_a_SOURCES = $(RT_FILES)
 # runtime/train: the training loop and what belongs to it.
 noinst_LTLIBRARIES += librantrain.la
 librantrain_la_SOURCES = \
+	runtime/train/ahead.c \
 	runtime/train/checkpoint.c \
 	runtime/train/cluster.c \
 	runtime/train/config.c \

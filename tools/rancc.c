@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ran/train.h>
+
 #include "ir/ir.h"
 #include "tools/compile_options.h"
 #include "tools/files.h"
@@ -16,6 +18,8 @@ enum {
     OPTION_EMIT = 256,
     OPTION_CHECK,
     OPTION_VERIFY,
+    OPTION_TRAINING_STEP,
+    OPTION_EVALUATION_STEP,
 };
 
 /* ---- Kinds of output ------------------------------------------------------------------------------ */
@@ -73,6 +77,8 @@ typedef struct arguments {
     long verify; /* seeds to compare with the reference; 0: none */
     bool depend;
     const char *depend_file, *depend_target;
+    bool training, evaluation; /* compile the step, or what evaluates its state */
+    const char *recipe;        /* of either; may be NULL */
 } arguments;
 
 static const struct argp_option options[] = {
@@ -87,6 +93,12 @@ static const struct argp_option options[] = {
     {NULL, 's', "hared", 0, "-shared: a shared library", 1},
     {NULL, 'e', "mit-llvm", 0, "-emit-llvm: LLVM bitcode", 1},
     {NULL, 'M', "D|F FILE|T NAME", 0, "-MD, -MF, -MT: dependencies for make, as in clang", 1},
+    {"training-step", OPTION_TRAINING_STEP, "RECIPE", OPTION_ARG_OPTIONAL,
+     "Compile the step of training instead of the model, and write the state it starts from to "
+     "STEM.state. RECIPE: ran-train's options as NAME=VALUE,..., or a file of --save-config (.json)",
+     1},
+    {"evaluation-step", OPTION_EVALUATION_STEP, "RECIPE", OPTION_ARG_OPTIONAL,
+     "The model with the same state as arguments, to evaluate what the step trained", 1},
     {NULL, 0, NULL, 0, "Checks:", 2},
     {"check", OPTION_CHECK, NULL, 0, "Only say what is not supported", 2},
     {"verify", OPTION_VERIFY, "N", OPTION_ARG_OPTIONAL,
@@ -177,6 +189,14 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         if (a->verify < 1)
             argp_error(state, "--verify=%s: how many random inputs", value);
         break;
+    case OPTION_TRAINING_STEP:
+        a->training = true;
+        a->recipe = value;
+        break;
+    case OPTION_EVALUATION_STEP:
+        a->evaluation = true;
+        a->recipe = value;
+        break;
     case ARGP_KEY_ARG:
         if (a->path)
             argp_error(state, "more than one model: %s", value);
@@ -185,6 +205,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_END:
         if (!a->path)
             argp_error(state, "no model is given");
+        if (a->training && a->evaluation)
+            argp_error(state, "--training-step and --evaluation-step: one at a time");
+        if ((a->training || a->evaluation) && a->verify)
+            argp_error(state, "--verify is for models; the state of a step is not random");
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -215,6 +239,14 @@ static const char *stem_of(ran_context *context, const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     return ran_intern_n(context, base, strlen(base) - strlen(suffix_of(base)));
+}
+
+/* Of the output with its directory, or of the model in the current one. */
+static const char *without_suffix(ran_context *context, const arguments *a)
+{
+    if (!a->output || a->emit_count > 1)
+        return a->output ? a->output : stem_of(context, a->path);
+    return ran_intern_n(context, a->output, strlen(a->output) - strlen(suffix_of(a->output)));
 }
 
 static const char *output_path(ran_context *context, const arguments *a, const struct kind *kind)
@@ -399,13 +431,49 @@ static ran_status verify(ran_context *context, const arguments *a)
     return status;
 }
 
+/* ---- The step of training ------------------------------------------------------------------------------------- */
+
+static ran_status set_recipe(ran_recipe *recipe, ran_context *context, const char *list)
+{
+    ran_status status = RAN_OK;
+    if (!strcmp(suffix_of(list), ".json"))
+        return ran_recipe_read(recipe, list);
+    for (const char *p = list; *p && !status; p += strcspn(p, ","), p += *p == ',') {
+        const char *word = ran_intern_n(context, p, strcspn(p, ",")), *equal = strchr(word, '=');
+        status = ran_recipe_set(
+            recipe, equal ? ran_intern_n(context, word, (size_t)(equal - word)) : word,
+            equal ? equal + 1 : "true");
+    }
+    return status;
+}
+
+static ran_status prepare_step(ran_context *context, const arguments *a, ran_module **out_module)
+{
+    ran_module *model = NULL;
+    ran_recipe *recipe = ran_recipe_create(context);
+    const char *state = NULL;
+    ran_status status = a->recipe ? set_recipe(recipe, context, a->recipe) : RAN_OK;
+    if (!status)
+        status = ran_model_load(context, a->path, &a->compile.model, &model);
+    if (a->training && !a->check)
+        state = ran_intern_printf(context, "%s.state", without_suffix(context, a));
+    if (!status)
+        status = ran_training_ahead(context, model, recipe, a->evaluation, state, out_module);
+    if (model)
+        ran_module_destroy(model);
+    ran_recipe_destroy(recipe);
+    return status;
+}
+
 static ran_status run(ran_context *context, arguments *a)
 {
     ran_module *module = NULL;
     ran_status status = settle_kinds(context, a);
     if (!status && a->verify)
         status = verify(context, a);
-    if (!status)
+    if (!status && (a->training || a->evaluation))
+        status = prepare_step(context, a, &module);
+    else if (!status)
         status = ran_compile_prepare(context, &a->compile, a->path, &module);
     if (status)
         return status;

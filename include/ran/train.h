@@ -102,6 +102,20 @@ RAN_MUST_USE ran_status ran_trainer_save(const ran_trainer *trainer, const char 
 RAN_MUST_USE ran_status ran_trainer_step(ran_trainer *trainer, const void *x, const void *target,
                                          int64_t samples, double learning_rate, double *out_loss);
 
+/* ---- Ahead of time: a step for devices without a compiler ------------------------------------------ */
+
+/* The module of the recipe's training step (function `step`), for ran_compile. Its arguments are the
+ * model's inputs, then what the losses need ("labels", ...), "step:counter" (i64), then
+ * "step:learning_rate" (f32), then the state; its results "step:loss", "step:correct",
+ * "step:finite", then the next state: a result named like an argument may be given the argument's
+ * buffer. With `evaluation`: the inference form (function `evaluate`, batch "eval-batch"), its
+ * parameters arguments of the same names. state_path: where the initial state goes, unless NULL: the
+ * f32 elements of all state arguments of the step, one behind the other. */
+RAN_MUST_USE ran_status ran_training_ahead(ran_context *context, const ran_module *model,
+                                           const ran_recipe *recipe, bool evaluation,
+                                           const char *state_path,
+                                           RAN_GIVE ran_module **out_module);
+
 #ifdef __cplusplus
 }
 #endif

@@ -147,24 +147,32 @@ static ran_status build_backward(step *s)
     return ran_step_clean(s, false);
 }
 
-/* The order of the arguments: inputs, targets, scalars, state. Parameters have to be there before the
- * losses name their targets, so that those would stand behind them: all but the inputs are taken out
- * and put back in order. */
+/* 0: what the losses compare with, 1: scalars, 2: state. */
+static int argument_group(const step *s, const ran_value *argument)
+{
+    const char *name = ran_value_name(argument);
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->parameters[i].argument == argument)
+            return 2;
+    }
+    if (argument == s->counter || argument == s->rate)
+        return 1;
+    bool target = !strcmp(name, RAN_STEP_LABELS) || !strcmp(name, RAN_STEP_TARGET) ||
+                  !strcmp(name, RAN_STEP_TEACHER) ||
+                  !strncmp(name, RAN_STEP_MAP, strlen(RAN_STEP_MAP));
+    return target ? 0 : 2;
+}
+
+/* The order of the arguments: inputs, targets, scalars, state. They were added as the parts came to
+ * need them: all but the inputs are taken out and put back in order. */
 static void order_arguments(step *s, size_t inputs)
 {
     size_t count = ran_region_argument_count(s->body), n = 0;
     ran_value **old = calloc(count, sizeof(*old)), **fresh = calloc(count, sizeof(*fresh));
-    for (int round = 0; round < 2; round++) {
+    for (int group = 0; group <= 2; group++) {
         for (size_t i = inputs; i < count; i++) {
-            ran_value *argument = ran_region_argument(s->body, i);
-            const char *name = ran_value_name(argument);
-            bool front = !strncmp(name, "step:", 5) || !strcmp(name, RAN_STEP_LABELS) ||
-                         !strcmp(name, RAN_STEP_TARGET) || !strcmp(name, RAN_STEP_TEACHER) ||
-                         !strncmp(name, RAN_STEP_MAP, strlen(RAN_STEP_MAP));
-            for (size_t k = 0; front && k < s->count; k++)
-                front = s->parameters[k].argument != argument;
-            if (front == (round == 0))
-                old[n++] = argument;
+            if (argument_group(s, ran_region_argument(s->body, i)) == group)
+                old[n++] = ran_region_argument(s->body, i);
         }
     }
     for (size_t i = 0; i < n; i++) {
