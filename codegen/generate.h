@@ -14,6 +14,7 @@
 #include <llvm-c/TargetMachine.h>
 
 #include "codegen/build/build.h"
+#include "codegen/kernel_cache.h"
 
 typedef struct ran_codegen ran_codegen;
 
@@ -37,6 +38,7 @@ struct ran_codegen {
     size_t symbol_count;
     ran_kernel *kernels;
     size_t kernel_count;
+    ran_kernel_cache *cache; /* owned; NULL: none */
 };
 
 RAN_MUST_USE ran_status ran_codegen_create(ran_context *context, const ran_target *target,

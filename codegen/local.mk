@@ -55,6 +55,8 @@ libcodegen_la_SOURCES = \
 	codegen/index/rows.h \
 	codegen/index/rows_host.c \
 	codegen/jit.c \
+	codegen/kernel_cache.c \
+	codegen/kernel_cache.h \
 	codegen/kernels.c \
 	codegen/layout.c \
 	codegen/lower.c \

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <llvm-c/BitReader.h>
+#include <llvm-c/BitWriter.h>
 #include <llvm-c/Linker.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
@@ -271,6 +272,59 @@ static ran_status generate(ran_codegen *codegen, const ran_emission *emission, c
     return status;
 }
 
+/* ---- Kernels on disk --------------------------------------------------------------------------------- */
+
+static const char generated_name[] = "ran_kernel";
+
+/* NULL when the bitcode is not whole; what LLVM says about it is nobody's concern then. */
+static LLVMModuleRef parse_kernel(ran_codegen *codegen, LLVMMemoryBufferRef bitcode)
+{
+    LLVMModuleRef module = NULL;
+    size_t before = ran_diagnostic_count(codegen->context);
+    if (LLVMParseBitcodeInContext2(codegen->llvm, bitcode, &module))
+        module = NULL;
+    ran_diagnostics_truncate(codegen->context, before);
+    return module;
+}
+
+static ran_status generate_bitcode(ran_codegen *codegen, const ran_emission *emission,
+                                   LLVMMemoryBufferRef *out_bitcode)
+{
+    LLVMModuleRef module = NULL;
+    ran_status status = generate(codegen, emission, generated_name, &module);
+    if (status)
+        return status;
+    *out_bitcode = LLVMWriteBitcodeToMemoryBuffer(module);
+    LLVMDisposeModule(module);
+    return RAN_OK;
+}
+
+/* From the cache, or generated and added to it. New kernels go through bitcode, too, also without a
+ * cache: so the object does not depend on what was cached. */
+static ran_status obtain(ran_codegen *codegen, const ran_emission *emission, const char *text,
+                         const char *name, LLVMModuleRef *out_module)
+{
+    ran_status status = RAN_OK;
+    LLVMMemoryBufferRef bitcode = ran_kernel_cache_find(codegen->cache, text);
+    LLVMModuleRef module = bitcode ? parse_kernel(codegen, bitcode) : NULL;
+    if (!module) {
+        if (bitcode)
+            LLVMDisposeMemoryBuffer(bitcode);
+        bitcode = NULL;
+        status = generate_bitcode(codegen, emission, &bitcode);
+        if (status)
+            return status;
+        ran_kernel_cache_add(codegen->cache, text, bitcode);
+        module = parse_kernel(codegen, bitcode);
+    }
+    LLVMDisposeMemoryBuffer(bitcode);
+    if (!module)
+        RAN_BUG(codegen->context, "the bitcode of kernel %s does not parse", name);
+    LLVMSetValueName2(LLVMGetNamedFunction(module, generated_name), name, strlen(name));
+    *out_module = module;
+    return RAN_OK;
+}
+
 /* ---- Sharing ------------------------------------------------------------------------------------------------- */
 
 static void print_value(FILE *out, ran_context *context, const ran_value *value)
@@ -286,7 +340,7 @@ static void print_value(FILE *out, ran_context *context, const ran_value *value)
         fprintf(out, ":%s", ran_type_text(context, ran_value_type(value)));
 }
 
-static void print_attrs(FILE *out, const ran_op *op)
+static void print_attrs(FILE *out, ran_context *context, const ran_op *op)
 {
     for (size_t i = 0; i < op->attr_count; i++) {
         const ran_attr *attr = &op->attrs[i];
@@ -299,8 +353,14 @@ static void print_attrs(FILE *out, const ran_op *op)
             fprintf(out, "=%a", attr->as.f);
         if (attr->kind == RAN_ATTR_STRING)
             fprintf(out, "=%s", attr->as.s);
+        for (size_t j = 0; attr->kind == RAN_ATTR_FLOATS && j < attr->count; j++)
+            fprintf(out, ",%a", attr->as.floats[j]);
+        for (size_t j = 0; attr->kind == RAN_ATTR_STRINGS && j < attr->count; j++)
+            fprintf(out, ",%s", attr->as.strings[j]);
         if (attr->kind == RAN_ATTR_TYPE)
-            fprintf(out, "=%p", (const void *)attr->as.type);
+            fprintf(out, "=%s", ran_type_text(context, attr->as.type));
+        if (attr->kind == RAN_ATTR_TENSOR)
+            fprintf(out, "=%llx", (unsigned long long)ran_tensor_hash(attr->as.tensor));
     }
 }
 
@@ -313,7 +373,7 @@ static void print_region(FILE *out, ran_context *context, const ran_region *regi
         fprintf(out, "%s", ran_opcode_name(op->opcode));
         for (size_t i = 0; i < op->operand_count; i++)
             print_value(out, context, ran_op_operand(op, i));
-        print_attrs(out, op);
+        print_attrs(out, context, op);
         fprintf(out, "\n");
     }
 }
@@ -325,6 +385,29 @@ static void print_literals(FILE *out, const ran_op *kernel)
         if (literal)
             fprintf(out, "literal %zu %llx\n", i, (unsigned long long)ran_tensor_hash(literal));
     }
+}
+
+static void print_space(FILE *out, ran_context *context, const char *what, const ran_space *space)
+{
+    fprintf(out, "%s", what);
+    for (int i = 0; i < space->rank; i++)
+        fprintf(out, " %d-%d", space->axes[i].first, space->axes[i].last);
+    fprintf(out, "%s %s\n", space->blocked ? " blocked" : "",
+            space->type ? ran_type_text(context, space->type) : "");
+}
+
+/* How the body meets the region, and the rest of what build_kernel looks at. */
+static void print_emission(FILE *out, const ran_codegen *codegen, const ran_emission *emission)
+{
+    fprintf(out, "%s %s %s load %d stored %d\n", emission->body, codegen->target.triple,
+            codegen->target.flavour, emission->has_load, emission->stored);
+    print_space(out, codegen->context, "store", &emission->store);
+    if (emission->has_load)
+        print_space(out, codegen->context, "load", &emission->load);
+    if (emission->scratch)
+        fprintf(out, "scratch %s\n", ran_dim_text(codegen->context, emission->scratch));
+    for (size_t i = 0; i < codegen->symbol_count; i++)
+        fprintf(out, "symbol %s\n", ran_dim_name(codegen->symbols[i]));
 }
 
 /* Everything that the generated code depends on. */
@@ -342,6 +425,7 @@ static char *kernel_text(ran_codegen *codegen, const ran_emission *emission)
     fprintf(out, "\n");
     print_region(out, codegen->context, ran_op_region(emission->kernel, 0));
     print_literals(out, emission->kernel);
+    print_emission(out, codegen, emission);
     fclose(out);
     return text;
 }
@@ -402,7 +486,7 @@ ran_status ran_specialize(ran_codegen *codegen, const ran_op *kernel, const char
     }
     LLVMModuleRef module = NULL;
     ran_kernel *made = add_kernel(codegen, &emission, text, name_hint);
-    status = generate(codegen, &emission, made->name, &module);
+    status = obtain(codegen, &emission, made->text, made->name, &module);
     made->module = module;
     *out_kernel = made;
     return status;
@@ -470,6 +554,7 @@ void ran_codegen_destroy(ran_codegen *codegen)
         free((char *)kernel->text);
         free(kernel);
     }
+    ran_kernel_cache_close(codegen->cache);
     LLVMDisposeModule(codegen->vecmath);
     LLVMDisposeTargetMachine(codegen->machine);
     LLVMContextDispose(codegen->llvm);

@@ -90,6 +90,7 @@ AM_TESTS_ENVIRONMENT = \
 	RAN_SRCDIR='$(abs_top_srcdir)'; \
 	RAN_BUILDDIR='$(abs_top_builddir)'; \
 	RAN_CC='$(CC)'; \
+	XDG_CACHE_HOME='$(abs_top_builddir)/tests/cache'; \
 	RAN_SANITIZED='$(SANITIZER_CFLAGS)'; \
 	RAN_CLANG='$(CLANG)'; \
 	RAN_LLVM_BINDIR='$(LLVM_BINDIR)'; \
@@ -97,7 +98,7 @@ AM_TESTS_ENVIRONMENT = \
 	RAN_QEMU_AARCH64='$(QEMU_AARCH64)'; \
 	PATH='$(abs_top_builddir)/tools':$$PATH; \
 	LC_ALL=C; \
-	export RAN_SRCDIR RAN_BUILDDIR RAN_CC RAN_SANITIZED RAN_CLANG RAN_LLVM_BINDIR \
+	export RAN_SRCDIR RAN_BUILDDIR RAN_CC XDG_CACHE_HOME RAN_SANITIZED RAN_CLANG RAN_LLVM_BINDIR \
 		RAN_AARCH64_CC RAN_QEMU_AARCH64 PATH LC_ALL;
 RAN_LOG_COMPILER = $(SHELL) $(srcdir)/tests/harness/ir_runner
 SH_LOG_COMPILER = $(SHELL)
@@ -127,4 +128,4 @@ EXTRA_DIST += \
 	$(call found,tests/*/*.c tests/*/*.h tests/*/*.txt tests/data/* tests/data/*/*)
 
 clean-local:
-	rm -rf tests/tmp
+	rm -rf tests/tmp tests/cache

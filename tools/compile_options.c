@@ -12,6 +12,7 @@ enum {
     OPTION_PREFIX,
     OPTION_WEIGHTS,
     OPTION_MEM_REPORT,
+    OPTION_KERNEL_CACHE,
     OPTION_PRINT_BEFORE,
     OPTION_PRINT_AFTER,
     OPTION_PRINT_BEFORE_ALL,
@@ -35,6 +36,8 @@ static const struct argp_option options[] = {
     {NULL, 'm', "cpu=NAME|attr=LIST", 0, "LLVM's CPU and features", 0},
     {"prefix", OPTION_PREFIX, "NAME", 0, "Names the model's symbols", 0},
     {"weights", OPTION_WEIGHTS, "embed|file", 0, "Inside the code, or a file beside it", 0},
+    {"kernel-cache", OPTION_KERNEL_CACHE, "DIR|none", 0,
+     "Where compiled kernels are kept ($XDG_CACHE_HOME/rancc or ~/.cache/rancc)", 0},
     {"mem-report", OPTION_MEM_REPORT, NULL, 0, "Print the memory plan", 0},
     {"print-before", OPTION_PRINT_BEFORE, "PASSES", 0, "Print the IR before these passes", 0},
     {"print-after", OPTION_PRINT_AFTER, "PASSES", 0,
@@ -145,6 +148,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_WEIGHTS:
         parse_weights(a, value, state);
+        return 0;
+    case OPTION_KERNEL_CACHE:
+        a->kernel_cache = value;
         return 0;
     case OPTION_MEM_REPORT:
         a->mem_report = true;
@@ -308,6 +314,7 @@ ran_compile_options ran_compile_options_of(const ran_compile_arguments *a)
                                  .features = a->features,
                                  .prefix = a->prefix,
                                  .weights = a->weights,
+                                 .kernel_cache = a->kernel_cache,
                                  .observe = observe,
                                  .observe_data = (void *)a};
 }

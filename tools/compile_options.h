@@ -23,7 +23,7 @@ typedef struct ran_compile_arguments {
         const char *name, *value;
     } switches[RAN_COMPILE_SWITCHES];
     size_t switch_count;
-    const char *target, *cpu, *features, *prefix;
+    const char *target, *cpu, *features, *prefix, *kernel_cache;
     ran_weights_mode weights;
     bool mem_report;
     /* Where the module as the last approximate pass left it is kept, or NULL: from there on the

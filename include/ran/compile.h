@@ -29,6 +29,9 @@ typedef struct ran_compile_options {
     const char *prefix;   /* of the symbols; NULL: "model" */
     const char *entry;    /* the function to compile; NULL: the first */
     ran_weights_mode weights;
+    /* Directory of the kernels that were compiled before; NULL: $XDG_CACHE_HOME/rancc or
+     * ~/.cache/rancc; "none": no cache. Results do not depend on it. */
+    const char *kernel_cache;
     /* Called with data and the kernel's number before each kernel, and with the count of kernels at
      * the end. In-process runs only. */
     void (*profile)(void *data, size_t kernel);
