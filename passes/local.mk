@@ -7,12 +7,14 @@ libpasses_la_SOURCES = \
 	passes/approx/channels.c \
 	passes/approx/cull_relu.c \
 	passes/approx/gain.c \
+	passes/approx/plan.c \
 	passes/approx/relu_reuse.c \
 	passes/approx/remove_nonlinearity.c \
 	passes/approx/scale_channels.c \
 	passes/approx/select.c \
 	passes/approx/slopes.c \
 	passes/approx/spec.c \
+	passes/approx/substitute.c \
 	passes/change.c \
 	passes/context.c \
 	passes/cost.c \

@@ -14,6 +14,7 @@ static const struct flag {
     {RAN_APPROX_CULL, "cull", "cull{spec=%s}"},
     {RAN_APPROX_THIN, "thin", "thin{spec=%s}"},
     {RAN_APPROX_RELU_REUSE, "relu-reuse", "relu-reuse{n=%s}"},
+    {RAN_APPROX_SUBSTITUTE, "substitute", "substitute{plan=%s}"},
 };
 
 /* N@SPEC sets two options. */

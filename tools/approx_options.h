@@ -11,6 +11,7 @@ enum {
     RAN_APPROX_CULL,
     RAN_APPROX_THIN,
     RAN_APPROX_RELU_REUSE,
+    RAN_APPROX_SUBSTITUTE,
 };
 
 /* Rows of an argp table. */
@@ -23,7 +24,9 @@ enum {
         {"thin", RAN_APPROX_THIN, "SPEC", 0, "Remove every second activation, the stem first",     \
          group},                                                                                   \
         {"relu-reuse", RAN_APPROX_RELU_REUSE, "N[@SPEC]", 0,                                       \
-         "Keep activations on one of N parts of the channels", group}
+         "Keep activations on one of N parts of the channels", group},                              \
+        {"substitute", RAN_APPROX_SUBSTITUTE, "PLAN", 0,                                           \
+         "Put candidates in the places of layers, by a plan in JSON", group}
 
 /* The text for --passes of one of these options, freed by the caller; NULL when `key` is none. */
 char *ran_approx_passes(int key, const char *value, struct argp_state *state);
