@@ -7,8 +7,10 @@ libran_search_la_SOURCES = \
 	search/ilp_reduce.c \
 	search/ilp_start.c \
 	search/ilp_table.c \
+	search/latency.c \
 	search/layers.c \
 	search/model.c \
+	search/native.c \
 	search/pool.c \
 	search/pool_attention.c \
 	search/pool_conv.c \
@@ -24,6 +26,7 @@ noinst_HEADERS += \
 	search/cell.h \
 	search/ilp.h \
 	search/ilp_work.h \
+	search/latency.h \
 	search/layers.h \
 	search/model.h \
 	search/pool.h \

@@ -57,6 +57,7 @@ tools_ran_search_SOURCES = \
 	tools/ran-search.c \
 	tools/search/budget.c \
 	tools/search/ilp.c \
+	tools/search/latency.c \
 	tools/search/layers.c \
 	tools/search/pool.c \
 	tools/search/search.h \

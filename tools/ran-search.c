@@ -14,6 +14,7 @@ typedef struct command {
 
 static const command commands[] = {
     {"ilp", ran_search_ilp},
+    {"latency", ran_search_latency},
     {"layers", ran_search_layers},
     {"pool", ran_search_pool},
 };
@@ -44,10 +45,11 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 
 static const struct argp parser = {
     .parser = parse_option,
-    .args_doc = "ilp [OPTION...]\nlayers MODEL\npool [CANDIDATE]",
+    .args_doc = "ilp [OPTION...]\nlatency MODEL\nlayers MODEL\npool [CANDIDATE]",
     .doc = "Transforms a model under a budget.\v"
            "`ran-search COMMAND --help' shows the options of a command:\n\n"
            "  ilp      select one candidate a layer from a table of losses and costs\n"
+           "  latency  measure the candidates of a model's layers on a target\n"
            "  layers   show the layers of a model that can be replaced\n"
            "  pool     list what can take their place\n",
 };

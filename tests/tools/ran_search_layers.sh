@@ -61,3 +61,31 @@ expect 1 ran-search pool --pool=pools/pool.txt my_conv --input=5x6x6
 echo 'no_such_*' >pools/pool.txt
 expect 2 ran-search pool --pool=pools/pool.txt
 expect 1 ran-search pool --pool=missing.txt
+
+# Latencies: a text keyed by target, completed but never overwritten.
+printf 'identity cb_res_1x1 efn_3x3_e6_se1 ran_3x3_e3\n' >small.txt
+expect 0 ran-search latency resnet8.ran --pool=small.txt --estimate --target=x86-64-v3 -o lat.txt
+expect_text lat.txt "target x86-64-v3"
+expect_text lat.txt "source estimated by the cost model"
+expect_text lat.txt "stage1.block1 identity"
+expect_no_text lat.txt "stage2.block1 identity"
+awk '$2 == "teacher" && $1 ~ /^stage/ { t[$1] = $3 }
+    $2 == "cb_res_1x1" { bad += $3 >= t[$1]; seen++ }
+    END { exit !(seen == 3 && !bad) }' lat.txt || fail "a 1x1 convolution is not faster"
+sed -i 's/^stage1.block1 identity .*/stage1.block1 identity 12345/' lat.txt
+echo 'cb_res_3x3' >>small.txt
+expect 0 ran-search latency resnet8.ran --pool=small.txt --estimate --target=x86-64-v3 -o lat.txt
+expect_text lat.txt "stage1.block1 identity 12345"
+expect_text lat.txt "stage2.block1 cb_res_3x3"
+expect 1 ran-search latency resnet8.ran --estimate --target=neoverse -o lat.txt
+expect_text err "holds latencies of target x86-64-v3, not of neoverse"
+expect 1 ran-search latency resnet8.ran --target=x86-64-v3 -o lat.txt
+expect_text err "lat.txt is estimated"
+
+# Measured here, and by a runner.
+echo 'cb_res_1x1' >small.txt
+expect 0 ran-search latency resnet8.ran --pool=small.txt --layers=stage3.block1 -o here.txt
+expect_text here.txt "source measured"
+awk '$1 == "network" && $2 > 0 { ok = 1 } END { exit !ok }' here.txt || fail "network's latency"
+expect 0 ran-search latency resnet8.ran --pool=small.txt --layers=stage3.block1 --runner=env -o there.txt
+expect_text there.txt "source measured by the runner"

@@ -8,8 +8,13 @@
 #include "search/ilp.h"
 
 int ran_search_ilp(int argc, char **argv);
+int ran_search_latency(int argc, char **argv);
 int ran_search_layers(int argc, char **argv);
 int ran_search_pool(int argc, char **argv);
+
+/* What a latency table of these options says that its numbers are. */
+struct ran_latency_options;
+const char *ran_latency_source(const struct ran_latency_options *options);
 
 /* ---- Budgets on the command line ----------------------------------------------------------------
  */
