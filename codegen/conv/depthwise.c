@@ -15,28 +15,13 @@ typedef ran_vf32 sums[DEPTHWISE_COLUMNS];
 RAN_INLINE void scatter(const struct conv_depthwise_spec *s, const struct tile *t, sums *sum,
                         ran_vf32 x, int64_t r, int64_t kh, int64_t offset)
 {
-    RAN_UNROLL for (int64_t c = 0; c < t->columns; c++)
+    RAN_UNROLL for (int64_t kw = s->kw - 1; kw >= 0; kw--)
     {
-        int64_t tap = offset - c * s->stride_w;
-        if (tap < 0 || tap % s->dilation_w || tap / s->dilation_w >= s->kw)
-            continue;
-        int64_t kw = tap / s->dilation_w;
-        int64_t at = kh * s->kw + kw;
-        sum[r][c] += x * *(const ran_vf32 *)(t->w + (s->flip ? s->kh * s->kw - 1 - at : at) *
-                                                        RAN_BLOCK);
+        int64_t begin = offset - kw * s->dilation_w, c = begin / s->stride_w;
+        int64_t at = s->flip ? (s->kh - kh) * s->kw - 1 - kw : kh * s->kw + kw;
+        if (begin >= 0 && begin % s->stride_w == 0 && c < t->columns)
+            sum[r][c] += x * *(const ran_vf32 *)(t->w + at * RAN_BLOCK);
     }
-}
-
-/* Whether any window of the tile has the input column `offset`. */
-RAN_INLINE bool is_used(const struct conv_depthwise_spec *s, const struct tile *t, int64_t offset)
-{
-    bool used = false;
-    RAN_UNROLL for (int64_t c = 0; c < t->columns; c++)
-    {
-        int64_t tap = offset - c * s->stride_w;
-        used = used || (tap >= 0 && tap % s->dilation_w == 0 && tap / s->dilation_w < s->kw);
-    }
-    return used;
 }
 
 /* One input row, `line` rows below the first window's. */
@@ -48,8 +33,6 @@ RAN_INLINE void input_row(const struct conv_depthwise_spec *s, const struct tile
     RAN_UNROLL for (int64_t offset = 0; offset < width; offset++)
     {
         int64_t column = first + offset;
-        if (!is_used(s, t, offset))
-            continue;
         if (border != CONV_BORDER_NONE && (column < 0 || column >= s->iw))
             continue;
         ran_vf32 x = *(const ran_vf32 *)(row + column * RAN_BLOCK);

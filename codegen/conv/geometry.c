@@ -110,10 +110,11 @@ int64_t ran_conv_border(const conv_geometry *g, int64_t pixels)
                                                                : CONV_BORDER_DYNAMIC;
 }
 
-/* By-lane FMA keeps a vector of channels for each pixel; others broadcast one at a time. */
+/* By-lane FMA keeps a vector of channels for each pixel, and the scheduler loads a step's weights
+ * before the last products of the one before; others broadcast one pixel at a time. */
 static bool fits_registers(const ran_target *target, int64_t vectors, int64_t pixels, int64_t spare)
 {
-    int64_t inputs = target->arch == RAN_ARCH_AARCH64 ? pixels : 1;
+    int64_t inputs = target->arch == RAN_ARCH_AARCH64 ? pixels + vectors : 1;
     return vectors <= CONV_TILE_VECTORS && pixels <= CONV_TILE_PIXELS &&
            vectors * pixels + vectors + inputs + spare <= target->registers;
 }

@@ -38,7 +38,7 @@ inner_loops() {
         /vfmadd|fmla/ { fma++ }
         /fmla/ && !/\.s\[/ { odd++ }
         /vmov[a-z]*.*\(%rsp\)|[a-z]+.*[xyz]mm.*\(%rsp\)|\(%rsp\).*[xyz]mm|[ \t]q[0-9]+.*\[sp/ { stack++ }
-        /^[ \t]+(j[a-z]+|b\.[a-z]+|cbn?z)[ \t]/ { block_ends($NF) }
+        /^[ \t]+(j[a-z]+|b\.[a-z]+|[ct]bn?z)[ \t]/ { block_ends($NF) }
     ' "$1"
 }
 
