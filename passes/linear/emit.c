@@ -250,10 +250,10 @@ static ran_value *operand_for(ran_emitter *e, ran_value *operand)
 static ran_value *emit_copy(ran_emitter *e, const ran_link *link, ran_value *x)
 {
     ran_mapping *mapping = ran_mapping_create();
-    ran_mapping_set(mapping, link->input, x);
+    /* The one operand that is no constant is what it reads, be it replaced by now or not. */
     RAN_FOR_OPERANDS (link->op, i, operand)
-        if (operand != link->input)
-            ran_mapping_set(mapping, operand, operand_for(e, operand));
+        ran_mapping_set(mapping, operand,
+                        ran_value_constant(operand) ? operand_for(e, operand) : x);
     e->builder.location = e->location;
     ran_op *op = ran_op_clone(&e->builder, link->op, mapping);
     ran_mapping_destroy(mapping);
