@@ -193,6 +193,9 @@ double ran_kernel_row_cost(const ran_kernel_row *row, const ran_op *anchor,
 /* The least that a row predicts for an anchor whose layouts are still open; -1: none predicts. */
 double ran_anchor_seconds(const ran_op *anchor, const ran_target *target);
 
+/* What the cost model predicts for a kernel op that has its schedule; -1: a size is symbolic. */
+double ran_kernel_seconds(const ran_op *kernel, const ran_target *target);
+
 /* The anchor of a kernel op: the one op of its region that is not elementwise; NULL if all are. */
 ran_op *ran_kernel_anchor(const ran_op *kernel);
 

@@ -378,6 +378,11 @@ const char *ran_compiled_kernel_node(const ran_compiled *model, size_t index)
     return name ? name : "";
 }
 
+double ran_compiled_kernel_seconds(const ran_compiled *model, size_t index)
+{
+    return ran_kernel_seconds(model->kernels[index], &model->codegen->target);
+}
+
 const char *ran_compiled_kernel_schedule(const ran_compiled *model, size_t index)
 {
     return ran_op_string(model->kernels[index], "schedule");

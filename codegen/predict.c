@@ -38,7 +38,7 @@ static double moving_seconds(const ran_op *kernel, const ran_target *target)
     return rate > 0 ? bytes / (rate * 1e9) : -1;
 }
 
-static double kernel_seconds(const ran_op *kernel, const ran_target *target)
+double ran_kernel_seconds(const ran_op *kernel, const ran_target *target)
 {
     double moving = moving_seconds(kernel, target);
     const ran_kernel_row *row = ran_kernel_row_find(ran_op_string(kernel, "schedule"));
@@ -65,7 +65,7 @@ static void sum_kernels(const ran_function *function, const ran_target *target,
     for (; op; op = ran_op_next(op)) {
         if (op->opcode != RAN_OP_KERNEL)
             continue;
-        double seconds = kernel_seconds(op, target);
+        double seconds = ran_kernel_seconds(op, target);
         prediction->seconds =
             seconds < 0 || prediction->seconds < 0 ? -1 : prediction->seconds + seconds;
         if (prediction->kernel && seconds >= 0)

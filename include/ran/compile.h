@@ -74,6 +74,8 @@ void ran_compiled_memory_report(const ran_compiled *compiled, FILE *stream);
 size_t ran_compiled_kernel_count(const ran_compiled *compiled);
 const char *ran_compiled_kernel_node(const ran_compiled *compiled, size_t index);     /* location */
 const char *ran_compiled_kernel_schedule(const ran_compiled *compiled, size_t index);
+/* What the cost model predicts for one run on one core; negative when it is not known. */
+double ran_compiled_kernel_seconds(const ran_compiled *compiled, size_t index);
 
 /* What a model will take, known without generating its code. */
 typedef struct ran_prediction {

@@ -79,9 +79,9 @@ RAN_GIVE run_engine *run_specialize_create(ran_context *context, const ran_modul
 /* What runs now inside of such an engine (NULL before the first run); any other engine itself. */
 const run_engine *run_specialize_inner(const run_engine *engine);
 
-/* Time of each kernel, summed over all runs. */
+/* Time of each kernel, summed over all runs, and its least: what it takes undisturbed. */
 typedef struct run_profile {
-    double *seconds, last;
+    double *seconds, *least, last;
     size_t capacity, runs;
 } run_profile;
 
