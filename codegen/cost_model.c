@@ -21,6 +21,17 @@ typedef struct analytic {
     ran_region *region;
 } analytic;
 
+/* A row of plain layout stands among blocked maps: what it makes is converted, too. */
+static double conversion_seconds(const ran_kernel_row *row, const ran_op *anchor,
+                                 const ran_target *target)
+{
+    const ran_type *type = ran_value_type(ran_op_result(anchor, 0));
+    if (row->layout != RAN_LAYOUT_PLAIN || ran_type_rank(type) < 4)
+        return 0;
+    double bytes = (double)ran_type_numel_or_one(type) * ran_elem_bits(ran_type_elem(type)) / 8;
+    return 2 * bytes / (target->move * target->l2_bandwidth * 1e9);
+}
+
 double ran_anchor_seconds(const ran_op *anchor, const ran_target *target)
 {
     double best = -1;
@@ -28,7 +39,7 @@ double ran_anchor_seconds(const ran_op *anchor, const ran_target *target)
         const ran_kernel_row *row = ran_kernel_row_at(i);
         if (row->anchor != anchor->opcode || !row->cost || !row->accepts(anchor, target))
             continue;
-        double seconds = row->cost(anchor, target);
+        double seconds = row->cost(anchor, target) + conversion_seconds(row, anchor, target);
         if (best < 0 || seconds < best)
             best = seconds;
     }

@@ -110,13 +110,25 @@ bool ran_conv_direct_accepts(const ran_op *anchor, const ran_target *target)
     return direct_geometry(anchor, target, &g) && ran_conv_fills_blocks(&g);
 }
 
+/* Up to twice the second cache they arrive ahead of their use. */
+static double cold_weights_seconds(const conv_geometry *g, const ran_target *target)
+{
+    double bytes = 4.0 * (double)(g->groups * g->ic * g->oc) *
+                   (double)(g->window.kernel[1] * g->window.kernel[2]);
+    double cold = bytes - 2 * (double)target->l2;
+    return cold > 0 ? cold / (target->cold_weights * target->dram_bandwidth * 1e9) : 0;
+}
+
 double ran_conv_direct_cost(const ran_op *anchor, const ran_target *target)
 {
     conv_geometry g;
     if (!direct_geometry(anchor, target, &g))
         return 1e300;
     conv_tile tile = ran_conv_choose_tile(&g, target, direct_steps(&g), 0);
-    return tile.cycles * (double)ran_conv_batch(&g) / (target->ghz * 1e9);
+    bool pointwise = g.window.kernel[1] * g.window.kernel[2] == 1;
+    return tile.cycles * (double)ran_conv_batch(&g) /
+               (target->ghz * 1e9 * (pointwise ? target->pointwise : target->dense)) +
+           cold_weights_seconds(&g, target);
 }
 
 /* Input channels of a transposed convolution are its weights' first axis. */
@@ -201,7 +213,9 @@ double ran_conv_depthwise_cost(const ran_op *anchor, const ran_target *target)
     conv_geometry g;
     if (!ran_conv_geometry(anchor, target, &g))
         return 1e300;
-    return ran_conv_macs(&g) * (double)ran_conv_batch(&g) / (0.6 * ran_conv_peak(target));
+    bool strided = g.window.stride[1] * g.window.stride[2] > 1;
+    double rate = strided ? target->depthwise_strided : target->depthwise;
+    return ran_conv_macs(&g) * (double)ran_conv_batch(&g) / (rate * ran_conv_peak(target));
 }
 
 /* Rows and columns of a tile: the accumulators leave room for a 3x3's weights and an input. */
@@ -311,7 +325,8 @@ double ran_conv_first_layer_cost(const ran_op *anchor, const ran_target *target)
         return 1e300;
     unflatten(&g);
     conv_tile tile = ran_conv_choose_tile(&g, target, taps_of(&g), 2);
-    return 0.9 * tile.cycles * (double)ran_conv_batch(&g) / (target->ghz * 1e9);
+    return 0.95 * tile.cycles * (double)ran_conv_batch(&g) /
+           (target->ghz * 1e9 * target->first_layer);
 }
 
 ran_status ran_conv_first_layer_prepare(ran_op *kernel, const ran_target *target)

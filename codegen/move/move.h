@@ -23,6 +23,9 @@ int64_t ran_move_rows_per_task(const ran_dim *columns);
 const char *ran_move_function(ran_emission *emission, const char *name, ran_elem elem);
 bool ran_move_takes_elem(const ran_value *value);
 
+/* Of kernels that move single elements: the result's, read and written. */
+double ran_move_cost(const ran_op *anchor, const ran_target *target);
+double ran_pad_cost(const ran_op *anchor, const ran_target *target); /* whole rows at a time */
 bool ran_strided_accepts(const ran_op *anchor, const ran_target *target);
 ran_status ran_strided_describe(ran_emission *emission);
 bool ran_concat_accepts(const ran_op *anchor, const ran_target *target);

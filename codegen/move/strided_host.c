@@ -196,6 +196,18 @@ static bool walk_op(ran_context *context, const ran_op *op, walk *w)
     return false;
 }
 
+double ran_move_cost(const ran_op *anchor, const ran_target *target)
+{
+    const ran_type *type = ran_value_type(ran_op_result(anchor, 0));
+    double bytes = (double)ran_type_numel_or_one(type) * ran_elem_bits(ran_type_elem(type)) / 8;
+    return 2 * bytes / (target->move * target->l2_bandwidth * 1e9);
+}
+
+double ran_pad_cost(const ran_op *anchor, const ran_target *target)
+{
+    return ran_move_cost(anchor, target) / 5;
+}
+
 bool ran_strided_accepts(const ran_op *anchor, const ran_target *target)
 {
     walk w;

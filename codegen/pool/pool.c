@@ -38,6 +38,16 @@ bool ran_pool_window_accepts(const ran_op *op, const ran_target *target)
     return !has_indices(op) || !ran_type_layout(ran_value_type(ran_op_operand(op, 0))).block;
 }
 
+double ran_pool_window_cost(const ran_op *op, const ran_target *target)
+{
+    size_t count = 0;
+    const int64_t *kernel = ran_op_ints(op, "kernel_shape", &count);
+    double taps = (double)ran_type_numel_or_one(ran_value_type(ran_op_result(op, 0)));
+    for (size_t i = 0; i < count; i++)
+        taps *= (double)kernel[i];
+    return taps / (target->pool * target->lanes * target->ghz * 1e9);
+}
+
 static int64_t kind_of(const ran_op *op)
 {
     switch (op->opcode) {

@@ -279,8 +279,13 @@ static void make_plan(collapse *c, const ran_chain *chain, plan *out)
 
 /* ---- Verdicts ------------------------------------------------------------------------------------------------- */
 
-static const char *node_name(const ran_link *link)
+static const char *node_name(const ran_link *link, bool first)
 {
+    /* A sum begins with what its longer branch begins with. */
+    for (; first && link->branches; link = link->branches[0].count ? link->branches[0].links
+                                                                   : link->branches[1].links)
+        if (!link->branches[0].count && !link->branches[1].count)
+            break;
     const char *name = link->op->location ? ran_location_name(link->op->location) : NULL;
     if (!name || !*name)
         name = ran_value_name(ran_link_value(link));
@@ -290,7 +295,8 @@ static const char *node_name(const ran_link *link)
 static const char *range_text(const collapse *c, const ran_chain *chain, const segment *s)
 {
     return ran_intern_printf(ran_pass_ir(c->pass), "%s .. %s (%zu ops)",
-                             node_name(&chain->links[s->begin]), node_name(&chain->links[s->end - 1]),
+                             node_name(&chain->links[s->begin], true),
+                             node_name(&chain->links[s->end - 1], false),
                              ran_links_ops(chain->links + s->begin, s->end - s->begin));
 }
 
