@@ -116,7 +116,7 @@ docs/pass-list.md: tools/ran-opt
 	$(AM_V_GEN)$(MKDIR_P) docs && { printf '# List of passes\n\n' && tools/ran-opt --list-passes; } \
 		>$@.tmp && mv $@.tmp $@
 nodist_doc_DATA = docs/ops.md docs/pass-list.md
-dist_doc_DATA = docs/hant.md docs/ir.md docs/onnx.md docs/passes.md
+dist_doc_DATA = docs/hant.md docs/ir.md docs/onnx.md docs/passes.md docs/training.md
 CLEANFILES += $(nodist_doc_DATA)
 
 bashcompletiondir = $(datadir)/bash-completion/completions
