@@ -191,6 +191,15 @@ static ran_status check_data(const arguments *a)
     return RAN_OK;
 }
 
+/* Nothing is trained: what there is to evaluate on is test data, and no step gets compiled. */
+static ran_status only_test(arguments *a)
+{
+    ran_status status = RAN_OK;
+    if (!ran_recipe_is_set(a->recipe, "test"))
+        status = ran_recipe_set(a->recipe, "test", ran_recipe_get(a->recipe, "data"));
+    return status ? status : ran_recipe_set(a->recipe, "data", "");
+}
+
 static ran_status work(arguments *a)
 {
     ran_module *model = NULL;
@@ -201,6 +210,8 @@ static ran_status work(arguments *a)
     if (status || !a->model)
         return status;
     status = check_data(a);
+    if (!status && a->eval)
+        status = only_test(a);
     if (!status)
         status = ran_model_load(a->context, a->model, &a->bindings, &model);
     if (!status)

@@ -20,12 +20,13 @@ static ran_status create_evaluation(ran_trainer *t)
     const ran_dataset *data = test_data(t);
     int64_t batch = t->config.eval_batch < data->count ? t->config.eval_batch : data->count;
     const struct ran_parallel *parallel = ran_trainer_parallel(t);
-    if (t->evaluation && t->evaluation->batch == batch)
+    const ran_module *step = t->step_count ? t->steps[0]->source : NULL;
+    if (t->evaluation && t->evaluation->batch == batch && t->evaluates_state == !!step)
         return RAN_OK;
+    t->evaluates_state = step != NULL;
     ran_engine_destroy(t->evaluation);
     t->evaluation = NULL;
-    ran_status status =
-        ran_evaluation_create(t->model, t->steps[0]->source, batch, NULL, 0, &module);
+    ran_status status = ran_evaluation_create(t->model, step, batch, NULL, 0, &module);
     if (!status)
         status = ran_engine_create(t->context, module, t->config.interpret,
                                    parallel ? parallel->slots : 1, &t->evaluation);

@@ -212,6 +212,8 @@ struct ran_trainer {
     ran_train_config config;
     ran_dataset *train, *test;
     bool owns_train, owns_test, prepared;
+    bool started;   /* the state has its initial values */
+    bool evaluates_state; /* `evaluation` reads it; else it holds the model's own constants */
     bool channels_last;
     bool probabilities; /* the step takes class probabilities */
     ran_state state;

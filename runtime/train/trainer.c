@@ -54,7 +54,7 @@ static ran_status open_all(ran_trainer *t)
     status = status ? status : test;
     if (!status)
         status = create_pool(t);
-    if (!status && t->train)
+    if (!status && (t->train || t->test))
         status = ran_trainer_prepare(t);
     return status;
 }
@@ -118,6 +118,7 @@ void ran_trainer_destroy(ran_trainer *t)
 
 void ran_trainer_set_data(ran_trainer *t, ran_dataset *train, ran_dataset *test)
 {
+    drop_engines(t); /* the state stays */
     close_data(t);
     t->train = train;
     t->test = test;
@@ -310,6 +311,9 @@ static ran_status create_engines(ran_trainer *t)
         status = create_update(t);
     if (status)
         return status;
+    if (t->started)
+        return RAN_OK;
+    t->started = true;
     status = ran_state_initialize(&t->state, &t->config, t->model);
     ran_state_start(&t->state);
     return status;
@@ -328,17 +332,17 @@ ran_status ran_trainer_prepare(ran_trainer *t)
         status = fit_data(t, t->train);
     if (!status)
         status = fit_data(t, t->test);
-    if (!status)
+    if (!status && t->train)
         status = create_engines(t);
-    if (!status && t->config.resume)
+    if (!status && t->train && t->config.resume)
         status = ran_checkpoint_read(t, t->config.checkpoint, &found);
     if (status)
         return status;
-    if (t->config.resume)
+    if (t->train && t->config.resume)
         ran_note(t->context, found ? "going on from %s: epoch %lld, step %lld"
                                    : "no checkpoint %s yet: starting at epoch %lld, step %lld",
                  t->config.checkpoint, (long long)t->epoch, (long long)t->step);
-    if (!t->config.normalization.given && t->train)
+    if (!t->config.normalization.given && (t->train || t->test))
         ran_note(t->context, "no normalisation (--scale, --mean, --std) is given or kept in the "
                              "model: data goes in raw");
     t->prepared = true;
@@ -431,6 +435,8 @@ ran_status ran_trainer_step(ran_trainer *t, const void *x, const void *target, i
 {
     double correct;
     ran_status status = ran_trainer_prepare(t);
+    if (!status && !t->step_count)
+        status = create_engines(t);
     if (status)
         return status;
     if (t->ranks > 1 || samples < 1)
