@@ -374,7 +374,8 @@ double ran_conv_transposed_cost(const ran_op *anchor, const ran_target *target)
     conv_geometry g;
     if (!ran_conv_geometry(anchor, target, &g))
         return 1e300;
-    double useful = ran_conv_macs(&g) / (double)(g.window.stride[1] * g.window.stride[2]);
+    double lanes = (double)(g.oc_blocks * g.block) / (double)g.oc; /* tails are computed, too */
+    double useful = lanes * ran_conv_macs(&g) / (double)(g.window.stride[1] * g.window.stride[2]);
     return useful * (double)ran_conv_batch(&g) / (0.6 * ran_conv_peak(target));
 }
 

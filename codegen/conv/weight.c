@@ -86,59 +86,99 @@ RAN_INLINE void tap_of_strip(const struct conv_weight_spec *s, const struct tile
             const float *x = t->x + image * t->x_image + t->input +
                              (from * s->iw + first * s->stride_w + shift) * RAN_BLOCK;
             const float *dy = t->dy + image * t->dy_image + (row * s->ow + first) * RAN_BLOCK;
-            for (int64_t p = 0; p < last - first; p++)
+            for (int64_t p = 0; p < last - first; p++) {
+                if (s->ic_per_task > 1)
+                    __builtin_prefetch(x + (s->ih * s->iw + p) * RAN_BLOCK);
                 pixel(s, t, sum, x + p * s->stride_w * RAN_BLOCK, dy + p * RAN_BLOCK);
+            }
         }
     store_sums(s, t, sum);
 }
 
+/* All taps of tile_inputs channels of x. */
 RAN_INLINE void run_strip(const struct conv_weight_spec *s, struct tile *t, float *sum,
-                          const struct strip *strip, int64_t inputs)
+                          const struct strip *strip)
 {
-    for (t->input = 0; t->input < inputs; t->input += s->tile_inputs)
-        for (int64_t kh = 0; kh < s->kh; kh++)
-            for (int64_t kw = 0; kw < s->kw; kw++) {
-                t->sum = sum + ((kh * s->kw + kw) * RAN_BLOCK + t->input) * RAN_BLOCK;
-                tap_of_strip(s, t, strip, kh, kw);
-            }
+    for (int64_t kh = 0; kh < s->kh; kh++)
+        for (int64_t kw = 0; kw < s->kw; kw++) {
+            t->sum = sum + ((kh * s->kw + kw) * RAN_BLOCK + t->input) * RAN_BLOCK;
+            tap_of_strip(s, t, strip, kh, kw);
+        }
 }
 
-RAN_INLINE void run_chunk(const struct conv_weight_spec *s, struct tile *t, float *sum,
-                          int64_t from, int64_t to, int64_t inputs, int64_t blocks)
+struct job {
+    const float *x; /* the first channel block of the task, of image 0 */
+    float *sum;     /* its sums, of the first channel block of dy */
+    int64_t ic, blocks_of_x;
+    int64_t from, to; /* images */
+};
+
+/* Channels of block number `ic` of a group. */
+RAN_INLINE int64_t inputs_of(const struct conv_weight_spec *s, int64_t ic)
 {
-    t->blocks = blocks;
-    t->sum_block = s->ic_blocks * s->kh * s->kw * RAN_BLOCK * RAN_BLOCK;
-    for (int64_t b = 0; b < blocks; b++)
-        __builtin_memset(sum + b * t->sum_block, 0,
-                         (size_t)(s->kh * s->kw * RAN_BLOCK * RAN_BLOCK) * sizeof(float));
-    for (int64_t image = from; image < to; image += s->strip_images)
+    return ic + 1 < s->ic_blocks ? RAN_BLOCK : s->ic_last;
+}
+
+/* One strip of one block of x. */
+RAN_INLINE void strip_of_block(const struct conv_weight_spec *s, struct tile *t,
+                               const struct job *job, int64_t block, int64_t first, int64_t end,
+                               const struct strip *strip)
+{
+    int64_t inputs = ran_min64(end, inputs_of(s, job->ic + block));
+    t->x = job->x + block * s->ih * s->iw * RAN_BLOCK;
+    for (t->input = first; t->input < inputs; t->input += s->tile_inputs)
+        run_strip(s, t, job->sum + block * s->kh * s->kw * RAN_BLOCK * RAN_BLOCK, strip);
+}
+
+/* With one block of x the channels go by outermost: their sums stay in the first cache. */
+RAN_INLINE void run_strips(const struct conv_weight_spec *s, struct tile *t, const struct job *job,
+                           int64_t first, int64_t end)
+{
+    for (int64_t image = job->from; image < job->to; image += s->strip_images)
         for (int64_t row = 0; row < s->oh; row += s->strip_rows) {
-            struct strip strip = {image, ran_min64(s->strip_images, to - image), row,
+            struct strip strip = {image, ran_min64(s->strip_images, job->to - image), row,
                                   ran_min64(s->strip_rows, s->oh - row)};
-            run_strip(s, t, sum, &strip, inputs);
+            for (int64_t block = 0; block < job->blocks_of_x; block++)
+                strip_of_block(s, t, job, block, first, end, &strip);
         }
+}
+
+RAN_INLINE void run_job(const struct conv_weight_spec *s, struct tile *t, const struct job *job,
+                        int64_t blocks)
+{
+    int64_t block = s->kh * s->kw * RAN_BLOCK * RAN_BLOCK;
+    t->blocks = blocks;
+    t->sum_block = s->ic_blocks * block;
+    for (int64_t b = 0; b < blocks; b++)
+        __builtin_memset(job->sum + b * t->sum_block, 0,
+                         (size_t)(job->blocks_of_x * block) * sizeof(float));
+    int64_t step = s->ic_per_task > 1 ? RAN_BLOCK : s->tile_inputs;
+    for (int64_t first = 0; first < RAN_BLOCK; first += step)
+        run_strips(s, t, job, first, first + step);
 }
 
 RAN_INLINE void run_task(const struct conv_weight_spec *s, void *const *io, int64_t task)
 {
     int64_t tiles = (s->oc_blocks + s->tile_blocks - 1) / s->tile_blocks;
-    int64_t ic = task % s->ic_blocks, first = task / s->ic_blocks % tiles * s->tile_blocks;
-    int64_t group = task / s->ic_blocks / tiles % s->groups;
-    int64_t chunk = task / s->ic_blocks / tiles / s->groups;
+    int64_t parts = (s->ic_blocks + s->ic_per_task - 1) / s->ic_per_task;
+    int64_t ic = task % parts * s->ic_per_task, first = task / parts % tiles * s->tile_blocks;
+    int64_t group = task / parts / tiles % s->groups, chunk = task / parts / tiles / s->groups;
     int64_t oc = group * s->oc_blocks + first, all = s->groups * s->oc_blocks;
-    int64_t inputs = ic + 1 < s->ic_blocks ? RAN_BLOCK : s->ic_last;
     struct tile t = {.x_image = s->groups * s->ic_blocks * s->ih * s->iw * RAN_BLOCK,
                      .dy_image = all * s->oh * s->ow * RAN_BLOCK};
-    t.x = (const float *)io[s->x] + (group * s->ic_blocks + ic) * s->ih * s->iw * RAN_BLOCK;
+    struct job job = {.ic = ic,
+                      .blocks_of_x = ran_min64(s->ic_per_task, s->ic_blocks - ic),
+                      .from = chunk_start(s, chunk),
+                      .to = chunk_start(s, chunk + 1)};
+    job.x = (const float *)io[s->x] + (group * s->ic_blocks + ic) * s->ih * s->iw * RAN_BLOCK;
     t.dy = (const float *)io[s->dy] + oc * s->oh * s->ow * RAN_BLOCK;
-    float *sum = (float *)io[s->y] + ((chunk * all + oc) * s->ic_blocks + ic) * s->kh * s->kw *
-                                         RAN_BLOCK * RAN_BLOCK;
+    job.sum = (float *)io[s->y] + ((chunk * all + oc) * s->ic_blocks + ic) * s->kh * s->kw *
+                                      RAN_BLOCK * RAN_BLOCK;
     const int64_t tail = s->oc_blocks % s->tile_blocks;
-    int64_t from = chunk_start(s, chunk), to = chunk_start(s, chunk + 1);
     if (tail && first + s->tile_blocks > s->oc_blocks)
-        run_chunk(s, &t, sum, from, to, inputs, tail);
+        run_job(s, &t, &job, tail);
     else
-        run_chunk(s, &t, sum, from, to, inputs, s->tile_blocks);
+        run_job(s, &t, &job, s->tile_blocks);
 }
 
 RAN_BODY(conv_weight)(const struct conv_weight_spec *s, void *const *io, char *scratch,
@@ -156,6 +196,8 @@ struct window {
     const float *dy;
     float *sum;       /* [tap][input][output channel] of the first block */
     int64_t blocks;
+    int64_t x_next, dy_next; /* depthwise: how far the next image lies, to be fetched meanwhile */
+    const float *x;
 };
 
 /* Floats of a pixel, and of a map, in scratch. */
@@ -198,6 +240,11 @@ RAN_INLINE void run_pairs(const struct conv_weight_spec *s, const struct window 
                                           pixel_size(s);
             const float *dy = w->dy + (row * s->ow + column) * RAN_BLOCK;
             ran_vf32 g[CONV_TILE_VECTORS];
+            if (s->depthwise && first == 0) {
+                __builtin_prefetch(dy + w->dy_next);
+                __builtin_prefetch(w->x + w->x_next + (row * s->ow + column) * s->stride_h *
+                                                          s->stride_w * RAN_BLOCK);
+            }
             RAN_UNROLL for (int64_t v = 0; v < w->blocks * RAN_NV; v++)
                 g[v] = *(const ran_vf32 *)(dy + v / RAN_NV * s->oh * s->ow * RAN_BLOCK +
                                            v % RAN_NV * RAN_VL);
@@ -215,15 +262,29 @@ RAN_INLINE void run_pairs(const struct conv_weight_spec *s, const struct window 
             *(ran_vf32 *)(w->sum + sum_offset(s, first + q, v)) = sum[q][v];
 }
 
+/* Not memcpy: what comes from memory far away wants the prefetcher, which it does without. */
+RAN_INLINE void copy_row(const float *from, float *to, int64_t count)
+{
+    int64_t i = 0;
+    for (; i + RAN_VL <= count; i += RAN_VL) {
+        RAN_SEPARATE_STEPS;
+        *(ran_vf32 *)(to + i) = *(const ran_vf32 *)(from + i);
+    }
+    for (; i < count; i++) {
+        RAN_SEPARATE_STEPS;
+        to[i] = from[i];
+    }
+}
+
 /* A plane of x into the middle of zeros that stand already. */
 RAN_INLINE void copy_plane(const struct conv_weight_spec *s, const float *from, float *to)
 {
     int64_t rows = ran_min64(s->ih, s->padded_h - s->pad_top);
     int64_t columns = ran_min64(s->iw, s->padded_w - s->pad_left);
     for (int64_t row = 0; row < rows; row++)
-        __builtin_memcpy(to + ((row + s->pad_top) * s->padded_w + s->pad_left) * pixel_size(s),
-                         from + row * s->iw * pixel_size(s),
-                         (size_t)(columns * pixel_size(s)) * sizeof(float));
+        copy_row(from + row * s->iw * pixel_size(s),
+                 to + ((row + s->pad_top) * s->padded_w + s->pad_left) * pixel_size(s),
+                 columns * pixel_size(s));
 }
 
 RAN_INLINE void run_image(const struct conv_weight_spec *s, void *const *io, struct window *w,
@@ -233,6 +294,7 @@ RAN_INLINE void run_image(const struct conv_weight_spec *s, void *const *io, str
     int64_t channels = s->depthwise ? 1 : s->ic_last, size = s->ih * s->iw * pixel_size(s);
     const float *x = (const float *)io[s->x] +
                      (s->depthwise ? image * s->oc_blocks + oc : image * channels) * size;
+    w->x = x;
     w->dy = (const float *)io[s->dy] + (image * s->oc_blocks + oc) * s->oh * s->ow * RAN_BLOCK;
     for (int64_t c = 0; c < channels; c++)
         copy_plane(s, x + c * size, (float *)w->map + c * plane);
@@ -248,8 +310,11 @@ RAN_INLINE void run_window(const struct conv_weight_spec *s, void *const *io, st
     __builtin_memset(w->sum, 0,
                      (size_t)(blocks * combinations(s) * RAN_BLOCK) * sizeof(float));
     int64_t to = chunk_start(s, chunk + 1);
-    for (int64_t image = chunk_start(s, chunk); image < to; image++)
+    for (int64_t image = chunk_start(s, chunk); image < to; image++) {
+        w->x_next = image + 1 < to ? s->oc_blocks * s->ih * s->iw * RAN_BLOCK : 0;
+        w->dy_next = image + 1 < to ? s->oc_blocks * s->oh * s->ow * RAN_BLOCK : 0;
         run_image(s, io, w, image, oc);
+    }
 }
 
 RAN_BODY(conv_weight_window)(const struct conv_weight_spec *s, void *const *io, char *scratch,

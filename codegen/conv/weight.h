@@ -9,7 +9,8 @@
  * stay in registers while a strip of pixels goes by. A strip (strip_rows rows, or strip_images whole
  * maps) is small enough to stay in the first cache for all taps. Taps of padding are skipped by row
  * and column. A 1x1 without stride is flat: the host merges rows.
- * Tasks: (chunk, group, channel tile of dy, channel block of x).
+ * Tasks: (chunk, group, channel tile of dy, ic_per_task channel blocks of x: of a 1x1, whose strips
+ * are short, several, so that memory is read in long runs).
  *
  * "conv/weight", conv_weight_window: the same for few plain channels (x [n][ic][ih][iw], sums of
  * width ic) or for one channel a group (depthwise: x as dy, sums of width 1). The map, or the map of
@@ -32,6 +33,7 @@ struct conv_weight_spec {
     int64_t n, chunks, groups;
     int64_t ic_blocks, ic_last; /* a group's; channels in its last block. Window: 1, channels */
     int64_t oc_blocks;          /* a group's. Window: all */
+    int64_t ic_per_task;
     int64_t ih, iw, oh, ow, kh, kw;
     int64_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int64_t tile_blocks, tile_inputs;

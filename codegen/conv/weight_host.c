@@ -30,16 +30,20 @@ static bool is_static_map(const ran_value *value)
            (ran_type_rank(type) == 3 || ran_type_rank(type) == 4) && ran_type_is_static(type);
 }
 
+/* A 1x1 without stride: rows as long as a strip may be. */
 static void merge_rows(geometry *g)
 {
     for (int i = 1; i < RAN_MAX_SPATIAL; i++)
         if (g->w.kernel[i] != 1 || g->w.stride[i] != 1 || g->w.pad_begin[i] ||
             g->w.in[i] != g->w.out[i])
             return;
-    if (g->ih * g->iw > 2 * STRIP_PIXELS)
+    int64_t pixels = g->ih * g->iw, length = pixels < 2 * STRIP_PIXELS ? pixels : 2 * STRIP_PIXELS;
+    while (pixels % length)
+        length--;
+    if (length < g->iw)
         return;
-    g->iw = g->ow = g->ih * g->iw;
-    g->ih = g->oh = 1;
+    g->iw = g->ow = length;
+    g->ih = g->oh = pixels / length;
 }
 
 static int64_t taps_of(const geometry *g)
@@ -142,6 +146,12 @@ static int64_t partial_bytes(const geometry *g)
            (g->window ? g->ic : g->block) * g->block * 4;
 }
 
+/* Blocks of x that a task takes: all of a 1x1. */
+static int64_t inputs_per_task(const geometry *g)
+{
+    return taps_of(g) == 1 ? g->ic_blocks : 1;
+}
+
 static int64_t tiles_of(const geometry *g, const ran_target *target)
 {
     int64_t blocks, rest;
@@ -150,7 +160,8 @@ static int64_t tiles_of(const geometry *g, const ran_target *target)
         return ceil_div(g->oc_blocks, blocks);
     }
     choose_tile(g, target, &blocks, &rest);
-    return ceil_div(g->oc_blocks, blocks) * g->ic_blocks * g->groups;
+    return ceil_div(g->oc_blocks, blocks) * ceil_div(g->ic_blocks, inputs_per_task(g)) *
+           g->groups;
 }
 
 static int64_t chunks_of(const geometry *g, const ran_target *target)
@@ -285,9 +296,9 @@ static void describe_tiles(ran_emission *e, const geometry *g)
     WORD(tile_inputs, inputs);
     WORD(strip_rows, rows);
     WORD(strip_images, rows < g->oh ? 1 : ceil_div(STRIP_PIXELS, g->oh * g->ow));
-    e->tasks = ran_dim_constant(e->context, ran_op_int(e->anchor, "chunks") *
-                                                ceil_div(g->oc_blocks, blocks) * g->groups *
-                                                g->ic_blocks);
+    WORD(ic_per_task, inputs_per_task(g));
+    e->tasks = ran_dim_constant(e->context,
+                                ran_op_int(e->anchor, "chunks") * tiles_of(g, e->target));
 }
 
 ran_status ran_conv_weight_describe(ran_emission *e)

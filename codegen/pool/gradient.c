@@ -89,23 +89,93 @@ RAN_INLINE void spread_plane(const struct window_spec *s, const float *map, cons
         }
 }
 
-/* A task is a plane of channels: its gradient in scratch, a vector of channels at a time. */
+/* ---- Windows side by side: no scratch ------------------------------------------------------------ */
+
+struct place {
+    int64_t image, block, lane;
+};
+
+RAN_INLINE void store_at(void *const *io, const struct place *at, int64_t row, int64_t column,
+                         ran_vf32 value)
+{
+    int64_t index[5] = {at->image, at->block, row, column, at->lane};
+    ran_hook_store(io, &value, index, RAN_VL);
+}
+
+RAN_INLINE void disjoint_window(const struct window_spec *s, void *const *io,
+                                const struct place *at, const float *map, ran_vf32 dy,
+                                int64_t row, int64_t column)
+{
+    const int64_t width = s->kernel[2], count = s->kernel[1] * width;
+    ran_vi32 where = {0};
+    if (s->kind == POOL_MAX) {
+        ran_vf32 best = *(const ran_vf32 *)(map + (row * s->in[2] + column) * RAN_BLOCK);
+        RAN_UNROLL for (int64_t t = 1; t < count; t++)
+        {
+            int64_t pixel = (row + t / width) * s->in[2] + column + t % width;
+            ran_vf32 value = *(const ran_vf32 *)(map + pixel * RAN_BLOCK);
+            ran_vi32 better = value > best;
+            where = v_select(better, (ran_vi32){0} + (int32_t)t, where);
+            best = v_select(better, value, best);
+        }
+    }
+    RAN_UNROLL for (int64_t t = 0; t < count; t++)
+    {
+        ran_vf32 zero = {0};
+        store_at(io, at, row + t / width, column + t % width,
+                 s->kind == POOL_MAX ? v_select(where == (int32_t)t, dy, zero)
+                                     : dy / ran_splat_f32((float)count));
+    }
+}
+
+/* What no window covers. */
+RAN_INLINE void store_rest(const struct window_spec *s, void *const *io, const struct place *at)
+{
+    int64_t rows = s->out[1] * s->stride[1], columns = s->out[2] * s->stride[2];
+    for (int64_t row = 0; row < s->in[1]; row++)
+        for (int64_t column = row < rows ? columns : 0; column < s->in[2]; column++)
+            store_at(io, at, row, column, (ran_vf32){0});
+}
+
+RAN_INLINE void disjoint_plane(const struct window_spec *s, void *const *io,
+                               const struct place *at, const float *map, const float *dy)
+{
+    for (int64_t row = 0; row < s->out[1]; row++)
+        for (int64_t column = 0; column < s->out[2]; column++)
+            disjoint_window(s, io, at, map,
+                            *(const ran_vf32 *)(dy + (row * s->out[2] + column) * RAN_BLOCK),
+                            row * s->stride[1], column * s->stride[2]);
+    store_rest(s, io, at);
+}
+
+/* ---- Any windows -------------------------------------------------------------------------------------- */
+
+RAN_INLINE void plane_in_scratch(const struct window_spec *s, void *const *io,
+                                 const struct place *at, const float *map, const float *dy,
+                                 ran_vf32 *dx)
+{
+    int64_t in = s->in[0] * s->in[1] * s->in[2];
+    __builtin_memset(dx, 0, (size_t)in * sizeof(*dx));
+    spread_plane(s, map, dy, dx);
+    for (int64_t n = 0; n < in; n++)
+        store_at(io, at, n / s->in[2], n % s->in[2], dx[n]);
+}
+
+/* A task is a plane of channels, a vector of them at a time. */
 RAN_BODY(pool_gradient)(const struct window_spec *s, void *const *io, char *scratch, int64_t begin,
                         int64_t end)
 {
-    ran_vf32 *dx = (ran_vf32 *)scratch;
     int64_t in = s->in[0] * s->in[1] * s->in[2], out = s->out[0] * s->out[1] * s->out[2];
     for (int64_t task = begin; task < end; task++)
         for (int64_t lane = 0; lane < RAN_BLOCK; lane += RAN_VL) {
+            struct place at = {task / s->blocks, task % s->blocks, lane};
+            const float *dy = (const float *)io[s->x] + task * out * RAN_BLOCK + lane;
             const float *map = s->kind == POOL_MAX
                                    ? (const float *)io[s->indices] + task * in * RAN_BLOCK + lane
                                    : NULL;
-            __builtin_memset(dx, 0, (size_t)in * sizeof(*dx));
-            spread_plane(s, map, (const float *)io[s->x] + task * out * RAN_BLOCK + lane, dx);
-            for (int64_t n = 0; n < in; n++) {
-                int64_t index[5] = {task / s->blocks, task % s->blocks, n / s->in[2], n % s->in[2],
-                                    lane};
-                ran_hook_store(io, &dx[n], index, RAN_VL);
-            }
+            if (s->disjoint)
+                disjoint_plane(s, io, &at, map, dy);
+            else
+                plane_in_scratch(s, io, &at, map, dy, (ran_vf32 *)scratch);
         }
 }

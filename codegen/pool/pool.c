@@ -149,6 +149,16 @@ ran_status ran_pool_window_describe(ran_emission *e)
 
 /* ---- Gradients ------------------------------------------------------------------------------------- */
 
+/* Whole windows side by side: each input has one at most. */
+static bool is_disjoint(const ran_window *w)
+{
+    bool disjoint = w->in[POOL_DEPTH] == 1;
+    for (int axis = POOL_HEIGHT; axis < POOL_AXES; axis++)
+        disjoint = disjoint && w->stride[axis] == w->kernel[axis] && w->dilation[axis] == 1 &&
+                   w->pad_begin[axis] == 0 && w->out[axis] * w->stride[axis] <= w->in[axis];
+    return disjoint && w->kernel[POOL_HEIGHT] * w->kernel[POOL_WIDTH] <= 9;
+}
+
 bool ran_pool_gradient_accepts(const ran_op *op, const ran_target *target)
 {
     const ran_type *dx = ran_value_type(ran_op_result(op, 0));
@@ -175,6 +185,7 @@ ran_status ran_pool_gradient_describe(ran_emission *e)
     e->function = "pool_gradient";
     set_space(e, dx);
     RAN_SPEC(e, struct window_spec, kind, max ? POOL_MAX : POOL_AVERAGE);
+    RAN_SPEC(e, struct window_spec, disjoint, is_disjoint(&window));
     RAN_SPEC(e, struct window_spec, x, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
     RAN_SPEC(e, struct window_spec, indices,
              max ? ran_emission_io(e, ran_op_operand(e->anchor, 1)) : -1);

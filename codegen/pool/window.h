@@ -24,6 +24,7 @@ struct window_spec {
     int64_t in[POOL_AXES], out[POOL_AXES];
     int64_t kernel[POOL_AXES], stride[POOL_AXES], dilation[POOL_AXES];
     int64_t before[POOL_AXES], after[POOL_AXES]; /* pads */
+    int64_t disjoint;                /* gradient: whole windows of 2-D maps that don't overlap */
     int64_t count_pads;              /* average: pads count as elements */
 };
 
