@@ -232,6 +232,15 @@ static ran_tensor *wrap(ran_external_file *file, uint64_t offset, ran_elem elem,
     return copy ? ran_tensor_wrap(elem, rank, dims, copy, release_copy, NULL) : NULL;
 }
 
+/* As the user names the model, so its data. */
+static void note_file(const ran_import *import, const char *location)
+{
+    const char *slash = strrchr(import->path, '/');
+    int directory = slash ? (int)(slash - import->path) + 1 : 0;
+    ran_file_note(import->context,
+                  ran_intern_printf(import->context, "%.*s%s", directory, import->path, location));
+}
+
 ran_status ran_external_tensor(ran_import *import, const RanOnnx__Tensor *proto, const char *what,
                                ran_elem elem, int rank, const int64_t *dims, size_t bytes,
                                ran_tensor **out_tensor)
@@ -241,8 +250,10 @@ ran_status ran_external_tensor(ran_import *import, const RanOnnx__Tensor *proto,
     const char *problem = read_place(proto, &where);
     if (!problem)
         file = find_file(import->external, where.location, &problem);
-    if (!problem)
+    if (!problem) {
+        note_file(import, where.location);
         problem = check_place(&where, file, bytes);
+    }
     if (problem)
         return ran_import_error(import, RAN_INVALID, "%s: external data '%s', offset %llu: %s",
                                 what, where.location ? where.location : "",

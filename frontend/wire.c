@@ -226,6 +226,7 @@ ran_status ran_onnx_read_model(ran_context *context, const char *path, size_t *o
     close(fd);
     if (data == MAP_FAILED)
         return ran_error_at(context, RAN_INVALID, path, 0, 0, "cannot map: %s", strerror(errno));
+    ran_file_note(context, path);
     status = ran_onnx_decode_model(context, path, data, *out_bytes, out_model);
     munmap(data, *out_bytes);
     return status;

@@ -97,6 +97,7 @@ void ran_context_destroy(ran_context *context)
         return;
     ran_diagnostics_truncate(context, 0);
     free(context->diagnostics);
+    free(context->files);
     ran_table_free(&context->strings);
     ran_table_free(&context->dims);
     ran_table_free(&context->types);
@@ -235,6 +236,30 @@ size_t ran_error_count(const ran_context *context)
     for (size_t i = 0; i < context->diagnostic_count; i++)
         count += context->diagnostics[i].severity == RAN_ERROR;
     return count;
+}
+
+/* ---- Files -------------------------------------------------------------------------------------- */
+
+void ran_file_note(ran_context *context, const char *path)
+{
+    path = ran_intern(context, path);
+    for (size_t i = 0; i < context->file_count; i++)
+        if (context->files[i] == path)
+            return;
+    context->files = realloc(context->files, (context->file_count + 1) * sizeof(*context->files));
+    if (!context->files)
+        RAN_BUG(context, "out of memory");
+    context->files[context->file_count++] = path;
+}
+
+size_t ran_file_count(const ran_context *context)
+{
+    return context->file_count;
+}
+
+const char *ran_file_at(const ran_context *context, size_t index)
+{
+    return index < context->file_count ? context->files[index] : NULL;
 }
 
 void ran_diagnostics_truncate(ran_context *context, size_t first)

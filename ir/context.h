@@ -36,6 +36,8 @@ struct ran_context {
     uint64_t fresh_count; /* the next fresh symbol's number */
     ran_diagnostic *diagnostics;
     size_t diagnostic_count, diagnostic_capacity;
+    const char **files; /* interned */
+    size_t file_count;
     ran_bug_handler *bug_handler;
     void *bug_data;
 };

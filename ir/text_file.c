@@ -51,6 +51,15 @@ static char *text_directory(const ran_parser *parser)
     return resolved;
 }
 
+/* Beside the text as its path was given. */
+static void note_file(const ran_parser *parser, const char *name)
+{
+    const char *file = parser->lexer.file, *slash = file ? strrchr(file, '/') : NULL;
+    int directory = slash ? (int)(slash - file) + 1 : 0;
+    ran_file_note(parser->context,
+                  ran_intern_printf(parser->context, "%.*s%s", directory, file ? file : "", name));
+}
+
 /* The resolved path of `name`, NULL when it is missing or lies outside. */
 static char *resolve(ran_context *context, const char *directory, const char *name,
                      bool *out_outside)
@@ -107,6 +116,8 @@ static struct side_map *open_map(ran_parser *parser, const ran_token *at, const 
         ran_parser_error_at(parser, at, "'%s' leads outside the directory of this text", name);
     else if (!map)
         ran_parser_error_at(parser, at, "cannot read '%s'", name);
+    else
+        note_file(parser, name);
     free(path);
     free(directory);
     return map;

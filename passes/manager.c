@@ -139,6 +139,8 @@ ran_status ran_pass_manager_load(ran_pass_manager *manager, const char *file)
     const char *path =
         strchr(file, '/') ? file : ran_intern_printf(manager->context, "./%s", file);
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (handle)
+        ran_file_note(manager->context, file);
     if (!handle)
         return ran_error(manager->context, RAN_INVALID, "cannot load pass plug-in: %s", dlerror());
     void **plugins = realloc(manager->plugins, (manager->plugin_count + 1) * sizeof(*plugins));

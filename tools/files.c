@@ -59,6 +59,7 @@ ran_status ran_tool_read(ran_context *context, const char *path, char **out_data
     FILE *file = fopen(path, "rb");
     if (!file)
         return read_error(context, path);
+    ran_file_note(context, path);
     ran_status status = read_stream(context, path, file, out_data, out_size);
     fclose(file);
     return status;

@@ -326,6 +326,18 @@ static ran_status write_native(ran_context *context, const arguments *a, ran_com
     return status;
 }
 
+/* What make takes for itself. */
+static void print_for_make(FILE *stream, const char *path)
+{
+    for (; *path; path++) {
+        if (*path == ' ' || *path == '#')
+            fputc('\\', stream);
+        if (*path == '$')
+            fputc('$', stream);
+        fputc(*path, stream);
+    }
+}
+
 /* The rule for make: the output depends on what was read. */
 static ran_status write_dependencies(ran_context *context, const arguments *a)
 {
@@ -340,7 +352,16 @@ static ran_status write_dependencies(ran_context *context, const arguments *a)
     ran_status status = ran_tool_open(context, file, &output);
     if (status)
         return status;
-    fprintf(output.stream, "%s: %s\n", a->depend_target ? a->depend_target : target, a->path);
+    if (a->depend_target)
+        fputs(a->depend_target, output.stream);
+    else
+        print_for_make(output.stream, target);
+    fputc(':', output.stream);
+    for (size_t i = 0; i < ran_file_count(context); i++) {
+        fputs(" \\\n  ", output.stream);
+        print_for_make(output.stream, ran_file_at(context, i));
+    }
+    fputc('\n', output.stream);
     return ran_tool_close(context, &output, RAN_OK);
 }
 

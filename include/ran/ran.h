@@ -78,6 +78,15 @@ void ran_diagnostics_truncate(ran_context *context, size_t first);
 /* One line each: "file:line:column: error: message". */
 void ran_diagnostics_print(const ran_context *context, FILE *stream);
 
+/* ---- Files ------------------------------------------------------------------------------------ */
+
+/* What was read on the way to a result, each path once: models, external data, side files, slopes,
+ * plug-ins. Build systems want to know. */
+size_t ran_file_count(const ran_context *context);
+const char *ran_file_at(const ran_context *context, size_t index);
+/* For readers of other inputs. */
+void ran_file_note(ran_context *context, const char *path);
+
 /* Called for a broken invariant; must not return. The default prints to stderr and aborts. */
 typedef void ran_bug_handler(ran_context *context, const char *message, void *data);
 void ran_context_set_bug_handler(ran_context *context, ran_bug_handler *handler, void *data);

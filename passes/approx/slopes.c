@@ -172,6 +172,7 @@ static ran_status read_npy(const reader *r, const char *path, values *out)
     if (!file)
         return problem(r, "cannot read", ran_intern_printf(ran_pass_ir(r->pass), "%s: %s", path,
                                                            strerror(errno)));
+    ran_file_note(ran_pass_ir(r->pass), path);
     ran_status status = parse_npy(r, path, file, out);
     fclose(file);
     return status;
@@ -257,6 +258,7 @@ static ran_status read_text(reader *r)
     if (!file)
         return ran_error(ran_pass_ir(r->pass), RAN_INVALID, "cannot read %s: %s", r->path,
                          strerror(errno));
+    ran_file_note(ran_pass_ir(r->pass), r->path);
     while (!status && getline(&line, &size, file) >= 0) {
         r->line++;
         status = parse_line(r, line);

@@ -256,6 +256,9 @@ START_TEST(maps_external_data)
     write_file("w.bin", 12);
     import_good(build_model(external_weight("w.bin", "12", "8"), 13));
     expect_values(weight(), VALUES(5, 6));
+    ck_assert_uint_eq(ran_file_count(context), 1);
+    ck_assert_str_eq(ran_file_at(context, 0), "w.bin");
+    ck_assert_ptr_null(ran_file_at(context, 1));
     done();
     import_good(build_model(external_weight("w.bin", "12", NULL), 13));
     expect_values(weight(), VALUES(5, 6));
