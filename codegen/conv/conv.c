@@ -215,7 +215,8 @@ double ran_conv_depthwise_cost(const ran_op *anchor, const ran_target *target)
         return 1e300;
     bool strided = g.window.stride[1] * g.window.stride[2] > 1;
     double rate = strided ? target->depthwise_strided : target->depthwise;
-    return ran_conv_macs(&g) * (double)ran_conv_batch(&g) / (rate * ran_conv_peak(target));
+    double phases = is_transposed(anchor) ? (double)(g.window.stride[1] * g.window.stride[2]) : 1;
+    return ran_conv_macs(&g) / phases * (double)ran_conv_batch(&g) / (rate * ran_conv_peak(target));
 }
 
 /* Rows and columns of a tile: the accumulators leave room for a 3x3's weights and an input. */
