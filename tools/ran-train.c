@@ -220,7 +220,8 @@ static ran_status work(arguments *a)
         a->report.rank = trainer->rank;
         a->report.model = a->model;
         /* What one should know now, not after hours. */
-        ran_diagnostics_print(a->context, stderr);
+        if (!trainer->rank)
+            ran_diagnostics_print(a->context, stderr);
         ran_diagnostics_truncate(a->context, 0);
         status = a->eval ? evaluate(a, trainer) : train(a, trainer, model);
     }

@@ -165,7 +165,7 @@ typedef struct loop {
     ran_train_callback *callback;
     void *data;
     int64_t steps;
-    double started, trained; /* seconds, samples of this run */
+    double started, trained; /* seconds, samples of this epoch */
     bool stopped;
 } loop;
 
@@ -228,10 +228,13 @@ static ran_status end_epoch(loop *l)
     double before = ran_trainer_seconds();
     if (last || (t->epoch + 1) % t->config.eval_every == 0)
         status = ran_trainer_evaluate(t, &t->test_loss, &t->test_accuracy);
-    l->started += ran_trainer_seconds() - before; /* images a second are those of training */
+    /* Images a second are those of training, in this epoch. */
+    l->started += ran_trainer_seconds() - before;
     if (status)
         return status;
     report(l, true);
+    l->started = ran_trainer_seconds();
+    l->trained = 0;
     t->epoch++;
     t->step = 0;
     t->loss_sum = t->correct_sum = t->seen = 0;
