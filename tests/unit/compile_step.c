@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Training steps in native code: each function of tests/steps, compiled and run in this process, is
- * the evaluator's, and bit by bit the same at every number of slots. Arguments that a result updates
- * are passed as both at once, the workspace is poisoned.
+ * the evaluator's, and bit by bit the same at every number of slots. So are whole steps of small
+ * networks. Arguments that a result updates are passed as both at once, the workspace is poisoned.
  */
 #include <dirent.h>
 #include <math.h>
 #include <ran/compile.h>
 #include <string.h>
 
-#include "passes/grad/grad.h"
+#include "passes/grad/training_step.h"
+#include "search/zoo/zoo.h"
 #include "tests/harness/unit.h"
 #include "tests/harness/random_network.h"
 
-enum { STEP_VALUES = 128 };
+enum { STEP_VALUES = 256 };
 
 typedef struct step {
     const char *path, *target;
     ran_context *context;
+    ran_module *model; /* whose constants the state begins with, or NULL */
+    double tolerance;
     ran_module *module;
     ran_function *function; /* before lowering */
     size_t inputs, outputs;
@@ -62,6 +65,16 @@ static ran_tensor *input_of(const ran_value *argument, uint64_t seed)
     return tensor;
 }
 
+/* The model's own value for an argument of that name, or NULL. */
+static ran_tensor *state_of(const ran_module *model, const ran_value *argument)
+{
+    ran_value *c = model ? ran_module_first_constant(model) : NULL;
+    for (; c; c = ran_constant_next(c))
+        if (ran_value_name(c) && ran_value_name(c) == ran_value_name(argument))
+            return ran_tensor_retain((ran_tensor *)ran_value_constant(c));
+    return NULL;
+}
+
 static void interpret(step *s)
 {
     ran_region *body = ran_function_body(s->function);
@@ -69,7 +82,8 @@ static void interpret(step *s)
     s->outputs = ran_op_operand_count(ran_region_terminator(body));
     ck_assert(s->inputs <= STEP_VALUES && s->outputs <= STEP_VALUES);
     for (size_t i = 0; i < s->inputs; i++)
-        s->input[i] = input_of(ran_region_argument(body, i), i);
+        if (!(s->input[i] = state_of(s->model, ran_region_argument(body, i))))
+            s->input[i] = input_of(ran_region_argument(body, i), i);
     for (size_t i = 0; i < s->outputs; i++)
         s->updates[i] = ran_function_updates(s->function, i);
     if (ran_evaluate(s->function, (const ran_tensor *const *)s->input, s->inputs, s->expected,
@@ -125,7 +139,7 @@ static void compare(step *s, size_t index, const void *output)
                         ran_tensor_dims(expected), (void *)output, NULL, NULL);
     double distance = tensor_distance(expected, got);
     ran_tensor_release(got);
-    if (distance > 1e-4) {
+    if (distance > s->tolerance) {
         fprintf(stderr, "result %zu (%s) is off by %g\n", index,
                 ran_function_output_name(s->function, index), distance);
         give_up(s, "the code computes something else");
@@ -169,7 +183,7 @@ static void compile_and_run(step *s)
 
 static void check_file(const char *path, const char *const *targets)
 {
-    step s = {.path = path, .context = ran_context_create()};
+    step s = {.path = path, .context = ran_context_create(), .tolerance = 1e-4};
     char *text = read_file(path);
     if (ran_module_parse(s.context, text, strlen(text), path, &s.module) != RAN_OK)
         give_up(&s, "does not parse");
@@ -227,4 +241,47 @@ START_TEST(steps_run_on_lesser_targets)
 }
 END_TEST
 
-RAN_UNIT_TESTS(steps_compute_what_the_evaluator_does, steps_run_on_lesser_targets)
+/* ---- Networks -------------------------------------------------------------------------------------- */
+
+static void check_network(const char *name, const ran_zoo_options *options,
+                          const ran_optimizer *optimizer)
+{
+    step s = {.path = name, .context = ran_context_create(), .tolerance = 1e-3};
+    ran_loss loss = {.kind = RAN_LOSS_CROSS_ENTROPY, .weight = 1, .smoothing = 0.1};
+    ran_training_spec spec = {.batch = 3,
+                              .losses = &loss,
+                              .loss_count = 1,
+                              .drop_path = 0,
+                              .dropout = 0.3,
+                              .optimizer = *optimizer};
+    if (ran_zoo_build(s.context, ran_zoo_find(name), options, &s.model) != RAN_OK ||
+        ran_training_step_create(s.model, &spec, &s.module) != RAN_OK)
+        give_up(&s, "there is no step");
+    s.function = ran_module_first_function(s.module);
+    interpret(&s);
+    compile_and_run(&s);
+    for (size_t i = 0; i < s.inputs; i++)
+        ran_tensor_release(s.input[i]);
+    for (size_t i = 0; i < s.outputs; i++)
+        ran_tensor_release(s.expected[i]);
+    ran_module_destroy(s.module);
+    ran_module_destroy(s.model);
+    ran_context_destroy(s.context);
+}
+
+START_TEST(whole_steps_compute_what_the_evaluator_does)
+{
+    ran_optimizer sgd = {.kind = RAN_OPTIMIZER_SGD, .momentum = 0.9, .weight_decay = 1e-4};
+    ran_optimizer adam = {.kind = RAN_OPTIMIZER_ADAM,
+                          .beta1 = 0.9,
+                          .beta2 = 0.999,
+                          .epsilon = 1e-8,
+                          .clip_norm = 1,
+                          .ema = 0.99};
+    check_network("lenet", NULL, &sgd);
+    check_network("lenet", NULL, &adam);
+    check_network("resnet8", NULL, &sgd);
+}
+END_TEST
+
+RAN_UNIT_TESTS(whole_steps_compute_what_the_evaluator_does, steps_compute_what_the_evaluator_does, steps_run_on_lesser_targets)
