@@ -259,6 +259,9 @@ const ran_value *ran_memory_plan_constant(const ran_memory_plan *plan, size_t in
  * `plan` outlives it. */
 void ran_memory_plan_share_weights(ran_memory_plan *plan, ran_memory_plan *weights);
 uint64_t ran_memory_plan_weights_size(const ran_memory_plan *plan);
+/* Buffers of the workspace, in the order in which they are written. */
+size_t ran_memory_plan_buffer_count(const ran_memory_plan *plan);
+ran_planned_buffer ran_memory_plan_buffer(const ran_memory_plan *plan, size_t index);
 void ran_memory_plan_report(const ran_memory_plan *plan, FILE *stream);
 
 #endif

@@ -367,6 +367,16 @@ void ran_compiled_memory_report(const ran_compiled *model, FILE *stream)
     ran_memory_plan_report(model->plan, stream);
 }
 
+size_t ran_compiled_buffer_count(const ran_compiled *model)
+{
+    return ran_memory_plan_buffer_count(model->plan);
+}
+
+ran_planned_buffer ran_compiled_buffer_at(const ran_compiled *model, size_t index)
+{
+    return ran_memory_plan_buffer(model->plan, index);
+}
+
 size_t ran_compiled_kernel_count(const ran_compiled *model)
 {
     return model->kernel_count;

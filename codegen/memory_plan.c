@@ -45,6 +45,8 @@ struct ran_memory_plan {
     size_t constant_count;
     uint64_t weights_size;
     const ran_dim *workspace, *live_peak;
+    const buffer **ordered; /* those of the workspace, as they are written */
+    size_t ordered_count;
 };
 
 /* ---- Sizes ----------------------------------------------------------------------------------------- */
@@ -485,6 +487,26 @@ void ran_memory_plan_share_weights(ran_memory_plan *plan, ran_memory_plan *weigh
     place_constants(plan, weights);
 }
 
+/* ---- Reports --------------------------------------------------------------------------------------------------- */
+
+static int by_first(const void *a, const void *b)
+{
+    const buffer *x = *(const buffer *const *)a, *y = *(const buffer *const *)b;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Sorted once. */
+static void order_workspace(ran_memory_plan *plan)
+{
+    plan->ordered = malloc((plan->count + 1) * sizeof(*plan->ordered));
+    if (!plan->ordered)
+        RAN_BUG(plan->context, "out of memory");
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->buffers[i].place.kind == RAN_PLACE_WORKSPACE)
+            plan->ordered[plan->ordered_count++] = &plan->buffers[i];
+    qsort(plan->ordered, plan->ordered_count, sizeof(*plan->ordered), by_first);
+}
+
 /* ---- The plan --------------------------------------------------------------------------------------------------- */
 
 ran_status ran_memory_plan_create(const ran_function *function, ran_memory_plan **out_plan)
@@ -502,6 +524,7 @@ ran_status ran_memory_plan_create(const ran_function *function, ran_memory_plan 
     place_workspace(plan);
     inherit_places(plan);
     place_constants(plan, plan);
+    order_workspace(plan);
     *out_plan = plan;
     return RAN_OK;
 }
@@ -512,6 +535,7 @@ void ran_memory_plan_destroy(ran_memory_plan *plan)
         return;
     free(plan->buffers);
     free(plan->constants);
+    free(plan->ordered);
     free(plan);
 }
 
@@ -547,39 +571,61 @@ uint64_t ran_memory_plan_weights_size(const ran_memory_plan *plan)
     return plan->weights_size;
 }
 
-static void report_buffer(const ran_memory_plan *plan, const buffer *b, FILE *stream)
+static const char *node_of(const buffer *b)
 {
     const ran_op *op = ran_value_op(b->root);
     const char *name = op ? ran_location_name(ran_op_location(op)) : ran_value_name(b->root);
-    fprintf(stream, "%12s %14s  %5zu-%-5zu %s%s %s\n",
-            ran_dim_text(plan->context, b->place.offset),
-            ran_dim_text(plan->context,
-                         add_units(plan->context, ran_dim_constant(plan->context, 0), b->factors,
-                                   b->units)),
-            b->first, b->last, plan->buffers[b->owner].root == b->root ? "" : "(in place) ",
-            name ? name : "", ran_type_text(plan->context, ran_value_type(b->root)));
+    return name ? name : "";
 }
 
-static int by_first(const void *a, const void *b)
+static const ran_dim *planned_bytes(const ran_memory_plan *plan, const buffer *b)
 {
-    const buffer *x = *(const buffer *const *)a, *y = *(const buffer *const *)b;
-    return x->first < y->first ? -1 : x->first > y->first;
+    return add_units(plan->context, ran_dim_constant(plan->context, 0), b->factors, b->units);
+}
+
+static int64_t constant_or_unknown(const ran_dim *dim)
+{
+    return ran_dim_is_constant(dim) ? ran_dim_value(dim) : -1;
+}
+
+static bool is_in_place(const ran_memory_plan *plan, const buffer *b)
+{
+    return plan->buffers[b->owner].root != b->root;
+}
+
+size_t ran_memory_plan_buffer_count(const ran_memory_plan *plan)
+{
+    return plan->ordered_count;
+}
+
+ran_planned_buffer ran_memory_plan_buffer(const ran_memory_plan *plan, size_t index)
+{
+    const buffer *b = plan->ordered[index];
+    return (ran_planned_buffer){.node = node_of(b),
+                        .type = ran_type_text(plan->context, ran_value_type(b->root)),
+                        .offset = constant_or_unknown(b->place.offset),
+                        .bytes = constant_or_unknown(planned_bytes(plan, b)),
+                        .first = b->first,
+                        .last = b->last,
+                        .in_place = is_in_place(plan, b)};
+}
+
+static void report_buffer(const ran_memory_plan *plan, const buffer *b, FILE *stream)
+{
+    fprintf(stream, "%12s %14s  %5zu-%-5zu %s%s %s\n",
+            ran_dim_text(plan->context, b->place.offset),
+            ran_dim_text(plan->context, planned_bytes(plan, b)), b->first, b->last,
+            is_in_place(plan, b) ? "(in place) " : "", node_of(b),
+            ran_type_text(plan->context, ran_value_type(b->root)));
 }
 
 void ran_memory_plan_report(const ran_memory_plan *plan, FILE *stream)
 {
-    const buffer **order = malloc((plan->count + 1) * sizeof(*order));
-    size_t count = 0;
-    for (size_t i = 0; i < plan->count; i++)
-        if (plan->buffers[i].place.kind == RAN_PLACE_WORKSPACE)
-            order[count++] = &plan->buffers[i];
-    qsort(order, count, sizeof(*order), by_first);
     fprintf(stream, "%12s %14s  %11s tensor\n", "offset", "bytes", "live");
-    for (size_t i = 0; i < count; i++)
-        report_buffer(plan, order[i], stream);
+    for (size_t i = 0; i < plan->ordered_count; i++)
+        report_buffer(plan, plan->ordered[i], stream);
     fprintf(stream, "workspace %s bytes, largest sum of live tensors %s, weights %llu\n",
             ran_dim_text(plan->context, plan->workspace),
             ran_dim_text(plan->context, plan->live_peak),
             (unsigned long long)plan->weights_size);
-    free(order);
 }

@@ -83,10 +83,17 @@ tools_ran_train_SOURCES = \
 tools_ran_train_LDADD = libran.la -lm
 tools_rancc_SOURCES = \
 	tools/rancc.c \
+	tools/report/chart.c \
+	tools/report/model.c \
+	tools/report/page.c \
+	tools/report/page.h \
+	tools/report/report.c \
+	tools/report/report.h \
 	tools/run/compare.c \
 	tools/run/data.c \
 	tools/run/interpret.c \
 	tools/run/native.c \
+	tools/run/profile.c \
 	tools/run/report.c \
 	tools/run/run.h \
 	tools/run/timer.c \

@@ -11,6 +11,7 @@
 #include "ir/ir.h"
 #include "tools/compile_options.h"
 #include "tools/files.h"
+#include "tools/report/report.h"
 #include "tools/run/run.h"
 
 enum { EMITS_MAX = 16 };
@@ -18,6 +19,7 @@ enum {
     OPTION_EMIT = 256,
     OPTION_CHECK,
     OPTION_VERIFY,
+    OPTION_REPORT,
     OPTION_TRAINING_STEP,
     OPTION_EVALUATION_STEP,
 };
@@ -76,7 +78,7 @@ typedef struct arguments {
     bool check, verbose, emit_llvm;
     long verify; /* seeds to compare with the reference; 0: none */
     bool depend;
-    const char *depend_file, *depend_target;
+    const char *depend_file, *depend_target, *report;
     bool training, evaluation; /* compile the step, or what evaluates its state */
     const char *recipe;        /* of either; may be NULL */
 } arguments;
@@ -100,6 +102,8 @@ static const struct argp_option options[] = {
     {"evaluation-step", OPTION_EVALUATION_STEP, "RECIPE", OPTION_ARG_OPTIONAL,
      "The model with the same state as arguments, to evaluate what the step trained", 1},
     {NULL, 0, NULL, 0, "Checks:", 2},
+    {"report", OPTION_REPORT, "FILE", 0,
+     "What passes and compilation did: counts, nodes, times, memory; .html or .json", 2},
     {"check", OPTION_CHECK, NULL, 0, "Only say what is not supported", 2},
     {"verify", OPTION_VERIFY, "N", OPTION_ARG_OPTIONAL,
      "Compare with the reference on N random inputs (1)", 2},
@@ -180,6 +184,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         break;
     case OPTION_EMIT:
         add_emits(a, state, value);
+        break;
+    case OPTION_REPORT:
+        a->report = value;
         break;
     case OPTION_CHECK:
         a->check = true;
@@ -306,7 +313,7 @@ static ran_status write_portable(ran_context *context, const arguments *a,
 
 static bool wants_native(const arguments *a)
 {
-    bool native = a->check || a->verify;
+    bool native = a->check || a->verify || a->report;
     for (size_t i = 0; i < a->emit_count; i++)
         native = native || a->emits[i]->output == OUTPUT_NATIVE;
     return native;
@@ -372,16 +379,69 @@ static const char *prefix_of(ran_context *context, const arguments *a)
     return a->compile.prefix ? a->compile.prefix : stem_of(context, a->output ? a->output : a->path);
 }
 
+/* ---- Report ----------------------------------------------------------------------------------------------------- */
+
+/* Before lowering: `before` is the model as it was read, `module` as passes left it. */
+static ran_status begin_report(ran_context *context, const arguments *a, const ran_module *before,
+                               const ran_module *module, report **out_report)
+{
+    ran_compile_options options = ran_compile_options_of(&a->compile);
+    const ran_function *after = ran_module_first_function(module);
+    report *r = report_create(ran_intern_printf(context, "rancc: %s", a->path));
+    ran_module *copy = ran_module_clone(module);
+    options.observe = NULL;
+    report_add(r, "model", "Model", REPORT_FACTS, NULL, NULL,
+               json_pack("{s:s*, s:s, s:s}", "file", a->path, "level", a->compile.level, "target",
+                         options.target ? options.target : "native"));
+    report_counts(r, ran_module_first_function(before), after);
+    report_nodes(r, after);
+    ran_status status = report_latency(r, copy, &options);
+    ran_module_destroy(copy);
+    *out_report = r;
+    return status;
+}
+
+static ran_status end_report(ran_context *context, const arguments *a, const report *r,
+                             const ran_compiled *compiled)
+{
+    if (!r)
+        return RAN_OK;
+    report_memory((report *)r, compiled);
+    return report_write(r, context, a->report);
+}
+
+/* The model as it was read, passes left aside. */
+static ran_status make_report(ran_context *context, const arguments *a, const ran_module *module,
+                              report **out_report)
+{
+    ran_module *before = NULL;
+    if (!a->report)
+        return RAN_OK;
+    if (a->training || a->evaluation)
+        return ran_error(context, RAN_USAGE, "--report is for models, not for steps of training");
+    ran_status status = ran_model_load(context, a->path, &a->compile.model, &before);
+    if (!status)
+        status = begin_report(context, a, before, module, out_report);
+    ran_module_destroy(before);
+    return status;
+}
+
 static ran_status compile(ran_context *context, const arguments *a, ran_module *module)
 {
     ran_compiled *compiled = NULL;
     ran_compile_options options = ran_compile_options_of(&a->compile);
+    report *r = NULL;
     options.prefix = prefix_of(context, a);
-    ran_status status = ran_compile(module, &options, &compiled);
+    ran_status status = make_report(context, a, module, &r);
+    if (!status)
+        status = ran_compile(module, &options, &compiled);
     if (!status && a->compile.mem_report)
         ran_compiled_memory_report(compiled, stderr);
     if (!status && !a->check)
         status = write_native(context, a, compiled);
+    if (!status)
+        status = end_report(context, a, r, compiled);
+    report_destroy(r);
     ran_compiled_destroy(compiled);
     return status;
 }

@@ -70,6 +70,17 @@ int64_t ran_compiled_workspace(const ran_compiled *compiled);
 int64_t ran_compiled_live_peak(const ran_compiled *compiled);
 uint64_t ran_compiled_weights_size(const ran_compiled *compiled);
 void ran_compiled_memory_report(const ran_compiled *compiled, FILE *stream);
+/* A buffer of the workspace. */
+typedef struct ran_planned_buffer {
+    const char *node; /* what computes it */
+    const char *type;
+    int64_t offset, bytes; /* -1: depends on a symbolic dimension */
+    size_t first, last;    /* it lives from the op at this position to that one */
+    bool in_place;         /* takes over the memory of an operand */
+} ran_planned_buffer;
+/* In the order in which they are written. */
+size_t ran_compiled_buffer_count(const ran_compiled *compiled);
+ran_planned_buffer ran_compiled_buffer_at(const ran_compiled *compiled, size_t index);
 /* The kernels in the order in which they run. */
 size_t ran_compiled_kernel_count(const ran_compiled *compiled);
 const char *ran_compiled_kernel_node(const ran_compiled *compiled, size_t index);     /* location */
