@@ -75,8 +75,8 @@ const char *ran_gradient_reason(ran_opcode opcode)
 bool ran_gradient_is_defined(ran_opcode opcode)
 {
     const ran_op_def *def = ran_op_definition(opcode);
-    bool by_row = def->hooks->gradient == ran_unary_gradient ||
-                  def->hooks->gradient == ran_binary_gradient;
+    bool by_row =
+        def->hooks->gradient == ran_unary_gradient || def->hooks->gradient == ran_binary_gradient;
     return def->hooks->gradient && (!by_row || def->gradient);
 }
 
@@ -85,10 +85,11 @@ ran_status ran_gradient_visit(ran_gradient *gradient, const ran_op *op)
     const ran_op_hooks *hooks = ran_op_definition(op->opcode)->hooks;
     const char *reason = ran_gradient_reason(op->opcode);
     if (!ran_gradient_is_defined(op->opcode))
-        return ran_op_error(op, RAN_UNSUPPORTED,
-                            "has no gradient%s%s; freeze the parameters before it, or replace it by "
-                            "ops that have one",
-                            reason ? ": " : "", reason ? reason : "");
+        return ran_op_error(
+            op, RAN_UNSUPPORTED,
+            "has no gradient%s%s; freeze the parameters before it, or replace it by "
+            "ops that have one",
+            reason ? ": " : "", reason ? reason : "");
     gradient->op = op;
     gradient->builder.location = op->location;
     return hooks->gradient(gradient, op);

@@ -42,6 +42,7 @@ libpasses_la_SOURCES = \
 	passes/grad/losses.c \
 	passes/grad/optimizer.c \
 	passes/grad/parameters.c \
+	passes/grad/recompute.c \
 	passes/grad/regularize.c \
 	passes/grad/step_build.c \
 	passes/grad/training_step.c \

@@ -105,7 +105,8 @@ ran_status ran_gather_nd_gradient(ran_gradient *g, const ran_op *op)
     return RAN_OK;
 }
 
-/* ---- topk, scatter ------------------------------------------------------------------------------------------ */
+/* ---- topk, scatter
+ * ------------------------------------------------------------------------------------------ */
 
 static ran_value *scatter_elements(ran_gradient *g, ran_value *to, ran_value *indices,
                                    ran_value *updates, int64_t axis, const char *reduction)
@@ -123,8 +124,8 @@ ran_status ran_topk_gradient(ran_gradient *g, const ran_op *op)
     if (!d)
         return RAN_OK;
     ran_value *zeros = ran_gradient_zeros_like(g, ran_op_operand(op, 0));
-    ran_gradient_add(g, 0, scatter_elements(g, zeros, ran_op_result(op, 1), d,
-                                            ran_op_int(op, "axis"), "none"));
+    ran_gradient_add(
+        g, 0, scatter_elements(g, zeros, ran_op_result(op, 1), d, ran_op_int(op, "axis"), "none"));
     return RAN_OK;
 }
 
@@ -173,8 +174,8 @@ static void extreme_gradient(ran_gradient *g, const ran_op *op, ran_value *d)
     ran_elem elem = ran_type_elem(d->type);
     ran_value *x_wins = ran_gradient_binary(g, RAN_OP_EQUAL, x, y);
     ran_value *wins = ran_gradient_binary(g, RAN_OP_EQUAL, updates, pick(g, op, y));
-    ran_value *count = put(g, op, ran_gradient_cast(g, x_wins, elem),
-                           ran_gradient_cast(g, wins, elem), "add");
+    ran_value *count =
+        put(g, op, ran_gradient_cast(g, x_wins, elem), ran_gradient_cast(g, wins, elem), "add");
     ran_value *share = ran_gradient_binary(g, RAN_OP_DIV, d, count);
     if (ran_gradient_needed(g, 0))
         ran_gradient_add(g, 0, ran_gradient_where(g, x_wins, share, zero));
@@ -213,7 +214,8 @@ ran_status ran_scatter_nd_gradient(ran_gradient *g, const ran_op *op)
     return scatter_gradient(g, op);
 }
 
-/* ---- Moves by a plan ------------------------------------------------------------------------------------------ */
+/* ---- Moves by a plan
+ * ------------------------------------------------------------------------------------------ */
 
 /* 1, 2, 3, ... in the shape of `like`. */
 static ran_value *numbers_like(ran_gradient *g, ran_value *like)
@@ -236,8 +238,8 @@ static ran_value *sum_by_number(ran_gradient *g, ran_value *d, ran_value *from, 
     return ran_gradient_reshape_like(g, ran_gradient_slice(g, sums, 0, 1, size), like);
 }
 
-/* The op on the numbers of the elements: where they went. Operands of float type behind x are values
- * that fill; without them the filling is 0. */
+/* The op on the numbers of the elements: where they went. Operands of float type behind x are
+ * values that fill; without them the filling is 0. */
 ran_status ran_moved_gradient(ran_gradient *g, const ran_op *op)
 {
     ran_value *d = ran_gradient_of(g, 0), *x = ran_op_operand(op, 0), *operands[8] = {NULL};
@@ -308,7 +310,8 @@ ran_status ran_one_hot_gradient(ran_gradient *g, const ran_op *op)
     ran_gradient_copy_attrs(place, op);
     int64_t all = -1;
     ran_value *from = ran_gradient_reshape(g, ran_gradient_finish(g, place), &all, 1);
-    ran_gradient_add(g, 2, scatter_elements(g, ran_gradient_zeros_like(g, values), from,
-                                            ran_gradient_reshape(g, d, &all, 1), 0, "add"));
+    ran_gradient_add(g, 2,
+                     scatter_elements(g, ran_gradient_zeros_like(g, values), from,
+                                      ran_gradient_reshape(g, d, &all, 1), 0, "add"));
     return RAN_OK;
 }

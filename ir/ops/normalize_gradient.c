@@ -342,7 +342,8 @@ ran_status ran_batch_normalization_gradient(ran_gradient *g, const ran_op *op)
     return RAN_OK;
 }
 
-/* ---- layer, instance, group and root-mean-square normalisation ----------------------------------------- */
+/* ---- layer, instance, group and root-mean-square normalisation
+ * ----------------------------------------- */
 
 /* The last axes from `first` on. */
 static size_t last_axes(int first, int rank, int64_t axes[RAN_MAX_RANK])
@@ -392,11 +393,11 @@ static ran_value *through_standard(ran_gradient *g, const standard *s, ran_value
 static void add_reduced(ran_gradient *g, const ran_op *op, size_t operand, ran_value *value)
 {
     if (ran_gradient_needed(g, operand))
-        ran_gradient_add(g, operand,
-                         ran_gradient_reduce_to(g, value, ran_op_operand(op, operand)));
+        ran_gradient_add(g, operand, ran_gradient_reduce_to(g, value, ran_op_operand(op, operand)));
 }
 
-/* The forward op gives its mean and inverse deviation, and one op of a kernel of its own the rest. */
+/* The forward op gives its mean and inverse deviation, and one op of a kernel of its own the rest.
+ */
 ran_status ran_layer_normalization_gradient(ran_gradient *g, const ran_op *op)
 {
     ran_value *dy = ran_gradient_of(g, 0), *bias = ran_op_operand(op, 2);
@@ -430,8 +431,8 @@ ran_status ran_rms_normalization_gradient(ran_gradient *g, const ran_op *op)
     standardise(g, &s, x, ran_op_float(op, "epsilon"));
     add_reduced(g, op, 1, ran_gradient_mul(g, dy, s.xhat));
     if (ran_gradient_needed(g, 0))
-        ran_gradient_add(g, 0, through_standard(g, &s,
-                                                ran_gradient_mul(g, dy, ran_op_operand(op, 1))));
+        ran_gradient_add(g, 0,
+                         through_standard(g, &s, ran_gradient_mul(g, dy, ran_op_operand(op, 1))));
     return RAN_OK;
 }
 
@@ -468,7 +469,8 @@ ran_status ran_group_normalization_gradient(ran_gradient *g, const ran_op *op)
     return grouped_gradient(g, op, ran_op_int(op, "num_groups"));
 }
 
-/* ---- Normalisations without parameters ------------------------------------------------------------------ */
+/* ---- Normalisations without parameters
+ * ------------------------------------------------------------------ */
 
 /* x' / (deviation + 1e-9) with x' = x - mean. */
 ran_status ran_mean_variance_normalization_gradient(ran_gradient *g, const ran_op *op)
@@ -498,21 +500,21 @@ ran_status ran_lp_normalization_gradient(ran_gradient *g, const ran_op *op)
     bool squares = ran_op_int(op, "p") == 2;
     if (!dy)
         return RAN_OK;
-    ran_value *along = ran_gradient_reduce(g, RAN_OP_REDUCE_SUM, ran_gradient_mul(g, dy, y), &axis,
-                                           1, true);
+    ran_value *along =
+        ran_gradient_reduce(g, RAN_OP_REDUCE_SUM, ran_gradient_mul(g, dy, y), &axis, 1, true);
     ran_value *way = squares ? y : ran_gradient_unary(g, RAN_OP_SIGN, x);
-    ran_value *norm = ran_gradient_reduce(g, squares ? RAN_OP_REDUCE_L2 : RAN_OP_REDUCE_L1, x,
-                                          &axis, 1, true);
+    ran_value *norm =
+        ran_gradient_reduce(g, squares ? RAN_OP_REDUCE_L2 : RAN_OP_REDUCE_L1, x, &axis, 1, true);
     ran_value *rest = ran_gradient_binary(g, RAN_OP_SUB, dy, ran_gradient_mul(g, way, along));
     ran_value *zero = ran_gradient_scalar(g, x, 0);
     ran_value *is_zero = ran_gradient_binary(g, RAN_OP_EQUAL, norm, zero);
-    ran_gradient_add(g, 0, ran_gradient_where(g, is_zero, zero,
-                                              ran_gradient_binary(g, RAN_OP_DIV, rest, norm)));
+    ran_gradient_add(
+        g, 0, ran_gradient_where(g, is_zero, zero, ran_gradient_binary(g, RAN_OP_DIV, rest, norm)));
     return RAN_OK;
 }
 
-/* The sum over `before` channels before and `behind` behind each, by an average pool along the channels
- * of [n, 1, c, ...]. */
+/* The sum over `before` channels before and `behind` behind each, by an average pool along the
+ * channels of [n, 1, c, ...]. */
 static ran_value *channel_sum(ran_gradient *g, ran_value *x, int64_t before, int64_t behind)
 {
     int64_t channels = ran_gradient_extent(x, 1), size = before + 1 + behind;
@@ -543,7 +545,8 @@ ran_status ran_lrn_gradient(ran_gradient *g, const ran_op *op)
     ran_value *direct = ran_gradient_mul(g, dy, power);
     ran_value *through = ran_gradient_binary(g, RAN_OP_DIV, ran_gradient_mul(g, direct, x), t);
     through = ran_gradient_mul(g, x, channel_sum(g, through, behind, before));
-    ran_gradient_add(g, 0, ran_gradient_add_values(
-                               g, direct, ran_gradient_scale(g, through, -2 * alpha * beta)));
+    ran_gradient_add(
+        g, 0,
+        ran_gradient_add_values(g, direct, ran_gradient_scale(g, through, -2 * alpha * beta)));
     return RAN_OK;
 }

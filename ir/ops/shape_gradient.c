@@ -161,7 +161,8 @@ ran_status ran_slice_gradient(ran_gradient *g, const ran_op *op)
     return RAN_OK;
 }
 
-/* ---- pad, tile, trilu -------------------------------------------------------------------------------------- */
+/* ---- pad, tile, trilu
+ * -------------------------------------------------------------------------------------- */
 
 static ran_status constant_pad_gradient(ran_gradient *g, const ran_op *op, ran_value *d)
 {
@@ -179,7 +180,8 @@ static ran_status constant_pad_gradient(ran_gradient *g, const ran_op *op, ran_v
         ran_gradient_add(g, 0, inner);
     if (!ran_gradient_needed(g, 2))
         return RAN_OK;
-    /* The value fills what is not inside; positive pads only, or a part of d would count as filled. */
+    /* The value fills what is not inside; positive pads only, or a part of d would count as filled.
+     */
     for (int64_t i = 0; i < 2 * count; i++)
         if (pads[i] < 0)
             return ran_op_error(op, RAN_UNSUPPORTED,
@@ -221,8 +223,8 @@ ran_status ran_tile_gradient(ran_gradient *g, const ran_op *op)
         axes[i] = 2 * i;
     }
     ran_value *repeats = ran_gradient_reshape(g, d, dims, 2 * (size_t)rank);
-    ran_gradient_add(
-        g, 0, ran_gradient_reduce(g, RAN_OP_REDUCE_SUM, repeats, axes, (size_t)rank, false));
+    ran_gradient_add(g, 0,
+                     ran_gradient_reduce(g, RAN_OP_REDUCE_SUM, repeats, axes, (size_t)rank, false));
     return RAN_OK;
 }
 
@@ -237,7 +239,8 @@ ran_status ran_trilu_gradient(ran_gradient *g, const ran_op *op)
     return RAN_OK;
 }
 
-/* ---- depth_to_space, space_to_depth -------------------------------------------------------------------------- */
+/* ---- depth_to_space, space_to_depth
+ * -------------------------------------------------------------------------- */
 
 static ran_value *to_depth(ran_gradient *g, ran_value *d, int64_t block)
 {
@@ -278,7 +281,8 @@ ran_status ran_space_to_depth_gradient(ran_gradient *g, const ran_op *op)
     return RAN_OK;
 }
 
-/* ---- Sequences of numbers -------------------------------------------------------------------------------------- */
+/* ---- Sequences of numbers
+ * -------------------------------------------------------------------------------------- */
 
 /* y[i] = start + i * delta */
 ran_status ran_range_gradient(ran_gradient *g, const ran_op *op)
@@ -288,15 +292,16 @@ ran_status ran_range_gradient(ran_gradient *g, const ran_op *op)
     if (!d)
         return RAN_OK;
     if (ran_gradient_needed(g, 0))
-        ran_gradient_add(g, 0, ran_gradient_reshape_like(
-                                   g, ran_gradient_reduce(g, RAN_OP_REDUCE_SUM, d, &axis, 1, false),
-                                   ran_op_operand(op, 0)));
+        ran_gradient_add(g, 0,
+                         ran_gradient_reshape_like(
+                             g, ran_gradient_reduce(g, RAN_OP_REDUCE_SUM, d, &axis, 1, false),
+                             ran_op_operand(op, 0)));
     if (!ran_gradient_needed(g, 2))
         return RAN_OK;
     ran_value *steps = ran_gradient_binary(g, RAN_OP_SUB, y, ran_op_operand(op, 0));
     steps = ran_gradient_binary(g, RAN_OP_DIV, steps, ran_op_operand(op, 2));
-    ran_value *sum = ran_gradient_reduce(g, RAN_OP_REDUCE_SUM, ran_gradient_mul(g, d, steps), &axis,
-                                         1, false);
+    ran_value *sum =
+        ran_gradient_reduce(g, RAN_OP_REDUCE_SUM, ran_gradient_mul(g, d, steps), &axis, 1, false);
     ran_gradient_add(g, 2, ran_gradient_reshape_like(g, sum, ran_op_operand(op, 2)));
     return RAN_OK;
 }

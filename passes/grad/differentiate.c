@@ -9,13 +9,13 @@
  *                                      %3 = where %2, %1, 0
  *                                      return %l, %3
  *
- * Requires types and plain layouts; fused kernels come later. What depends on `wrt` is active; from the
- * loss back, the hook of each active op that the loss depends on (ir/ops/<family>_gradient.c) builds
- * the gradients of its operands from those of its results. Everything goes before the return, so that
- * it is ordinary IR afterwards: passes simplify it, fusion makes kernels of it.
+ * Requires types and plain layouts; fused kernels come later. What depends on `wrt` is active; from
+ * the loss back, the hook of each active op that the loss depends on (ir/ops/<family>_gradient.c)
+ * builds the gradients of its operands from those of its results. Everything goes before the
+ * return, so that it is ordinary IR afterwards: passes simplify it, fusion makes kernels of it.
  *
- * Known misses: control flow (if, loop), calls, and fused kernels have no gradient; inline or unroll
- * them first.
+ * Known misses: control flow (if, loop), calls, and fused kernels have no gradient; inline or
+ * unroll them first.
  */
 #include "passes/grad/grad.h"
 
@@ -23,7 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- What is active ------------------------------------------------------------------------------------ */
+/* ---- What is active
+ * ------------------------------------------------------------------------------------ */
 
 static bool is_float(const ran_value *value)
 {
@@ -56,7 +57,8 @@ static void mark_active(ran_gradient *g, const ran_region *body, ran_value *cons
                 ran_gradient_set_active(g, &op->results[i]);
 }
 
-/* ---- What the loss depends on --------------------------------------------------------------------------- */
+/* ---- What the loss depends on
+ * --------------------------------------------------------------------------- */
 
 static bool has_needed_result(const ran_mapping *needed, const ran_op *op)
 {
@@ -96,7 +98,8 @@ static ran_status check_hooks(ran_gradient *g, const ran_region *body, const ran
     return status;
 }
 
-/* ---- The walk ---------------------------------------------------------------------------------------------- */
+/* ---- The walk
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool has_gradient(const ran_gradient *g, const ran_op *op)
 {
@@ -177,7 +180,8 @@ ran_status ran_differentiate(ran_function *function, ran_value *loss, ran_value 
     return status;
 }
 
-/* ---- differentiate{wrt=...} ---------------------------------------------------------------------------------- */
+/* ---- differentiate{wrt=...}
+ * ---------------------------------------------------------------------------------- */
 
 typedef struct targets {
     ran_value **values;

@@ -144,7 +144,10 @@ static ran_status build_backward(step *s)
     s->results[last] = flag;
     s->result_names[last] = name;
     ran_step_return(s);
-    return ran_step_clean(s, false);
+    int64_t peak;
+    status = ran_step_clean(s, false);
+    return status || !s->spec->memory ? status
+                                      : ran_recompute(s->function, s->spec->memory, &peak);
 }
 
 /* 0: what the losses compare with, 1: scalars, 2: state. */

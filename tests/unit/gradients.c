@@ -23,7 +23,8 @@ static const gradient_case cases[] = {
 
 enum { CASES = sizeof cases / sizeof *cases, MAX_INPUTS = 8 };
 
-/* ---- One case ------------------------------------------------------------------------------------- */
+/* ---- One case
+ * ------------------------------------------------------------------------------------- */
 
 typedef struct problem {
     const gradient_case *c;
@@ -102,13 +103,13 @@ static void parse_case(problem *p)
     ck_assert_msg(status == RAN_OK, "%s: %s", p->c->what, last_message(p));
 }
 
-/* Fixed random weights of the shape of a result; the result itself where its size depends on data. */
+/* Fixed random weights of the shape of a result; the result itself where its size depends on data.
+ */
 static ran_value *weights_of(problem *p, ran_value *result)
 {
     if (!ran_type_is_static(ran_value_type(result)))
         return result;
-    ran_tensor *weights =
-        draw(&(gradient_case){.low = 0.5, .high = 2}, ran_value_type(result), 77);
+    ran_tensor *weights = draw(&(gradient_case){.low = 0.5, .high = 2}, ran_value_type(result), 77);
     ran_tensor *cast = ran_tensor_cast(weights, ran_type_elem(ran_value_type(result)));
     ran_value *value = ran_constant_create(p->module, NULL, cast);
     ran_tensor_release(weights);
@@ -206,8 +207,8 @@ static void check_input(problem *p, size_t input, const ran_tensor *gradient)
     }
     const char *name = ran_value_name(ran_region_argument(ran_function_body(p->function), input));
     double tolerance = p->c->tolerance > 0 ? p->c->tolerance : 1e-5;
-    ck_assert_msg(worst <= tolerance * (p->c->zero ? 1 : largest), "%s: gradient of %s is off by %g of %g",
-                  p->c->what, name, worst, largest);
+    ck_assert_msg(worst <= tolerance * (p->c->zero ? 1 : largest),
+                  "%s: gradient of %s is off by %g of %g", p->c->what, name, worst, largest);
     ck_assert_msg(p->c->zero || largest > 1e-6, "%s: nothing depends on %s", p->c->what, name);
 }
 
@@ -237,7 +238,8 @@ START_TEST(agrees_with_finite_differences)
 }
 END_TEST
 
-/* ---- Completeness ---------------------------------------------------------------------------------- */
+/* ---- Completeness
+ * ---------------------------------------------------------------------------------- */
 
 /* A word of the body, so that add is not found in add_all. */
 static bool body_has(const char *body, const char *op)
