@@ -38,6 +38,7 @@ libpasses_la_SOURCES = \
 	passes/exact/recognize_layernorm.c \
 	passes/exact/recognize_silu.c \
 	passes/exact/recognize_squeeze_excitation.c \
+	passes/exact/split_linear_branch.c \
 	passes/grad/differentiate.c \
 	passes/grad/losses.c \
 	passes/grad/optimizer.c \

@@ -30,7 +30,7 @@ static const stage complete[] = {
      .passes = {"push-transposes", "recognize-hard-swish", "recognize-silu", "recognize-gelu",
                 "recognize-layernorm", "fold-pad", "fold-batchnorm", "fold-affine",
                 "fold-constants", "canonicalize", "common-subexpressions", "dead-code"}},
-    {.passes = {"recognize-squeeze-excitation", "collapse-linear"}},
+    {.passes = {"recognize-squeeze-excitation", "split-linear-branch", "collapse-linear"}},
     {.fixpoint = true,
      .passes = {"fold-constants", "canonicalize", "common-subexpressions", "dead-code"}},
 };
