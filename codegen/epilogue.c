@@ -214,6 +214,10 @@ static void finish(ran_llvm *b, void *data, bool full)
         h.lanes = NULL;
     if (h.is_store) {
         const ran_op *yield = ran_region_terminator(ran_op_region(h.emission->kernel, 0));
+        /* All are computed before one is stored: they may lie where operands did. */
+        for (size_t i = 0; i < yield->operand_count; i++)
+            if (!is_stored_by_body(&h, ran_op_operand(yield, i)))
+                (void)value_of(&h, ran_op_operand(yield, i));
         for (size_t i = 0; i < yield->operand_count; i++)
             if (!is_stored_by_body(&h, ran_op_operand(yield, i)))
                 store_result(&h, i, ran_op_operand(yield, i));

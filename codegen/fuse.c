@@ -10,6 +10,8 @@
  * The walk goes backwards from each op that is not taken yet and takes producers greedily, all of
  * whose uses lie inside. Where two anchors meet (the add of a projection shortcut), the later one
  * is taken: its operands are then computed already, and nothing waits.
+ * What a function returns may share a kernel: a momentum and the weight that moves by it are one pass
+ * with two results. Nothing waits for those, so that the kernel can stand behind all of its operands.
  * Why not forwards: a producer's consumers would have to be complete before it could be judged.
  * Terminates: each op is moved into a kernel once.
  */
@@ -17,12 +19,13 @@
 
 #include <stdlib.h>
 
-enum { GROUP_MAX = 64 };
+enum { GROUP_MAX = 64, RESULTS_MAX = 64 };
 
 typedef struct group {
     ran_op *ops[GROUP_MAX];
     size_t count;
     ran_op *anchor;
+    bool returned; /* its results are the function's: it may have several */
 } group;
 
 bool ran_op_is_view(const ran_op *op)
@@ -92,14 +95,58 @@ static bool can_join(const group *g, ran_op *op)
            same_shape(ran_op_result(op, 0), group_result(g));
 }
 
+static bool is_returned_only(const ran_value *value)
+{
+    for (ran_use *use = ran_value_first_use(value); use; use = ran_use_next(use))
+        if (ran_use_op(use)->opcode != RAN_OP_RETURN)
+            return false;
+    return ran_value_has_uses(value);
+}
+
+/* Users of a value that are another result of the group could go with it. Returns whether no others
+ * are left outside; then out_users has them. */
+static bool find_returned_users(const group *g, const ran_value *value, group *out_users)
+{
+    out_users->count = 0;
+    for (ran_use *use = ran_value_first_use(value); use; use = ran_use_next(use)) {
+        ran_op *user = ran_use_op(use);
+        if (user->opcode == RAN_OP_RETURN || contains(g, user) || contains(out_users, user))
+            continue;
+        if (!ran_opcode_is_elementwise(user->opcode) || user->parent != g->ops[0]->parent ||
+            !same_shape(ran_op_result(user, 0), group_result(g)) ||
+            !is_returned_only(ran_op_result(user, 0)) || out_users->count == GROUP_MAX)
+            return false;
+        out_users->ops[out_users->count++] = user;
+    }
+    return true;
+}
+
+/* A producer that other results of the function need, too, with all of these. */
+static void take_with_users(group *g, ran_op *op)
+{
+    group users;
+    if (contains(g, op) || op->parent != g->ops[0]->parent ||
+        !same_shape(ran_op_result(op, 0), group_result(g)) ||
+        !find_returned_users(g, ran_op_result(op, 0), &users) ||
+        g->count + users.count >= GROUP_MAX)
+        return;
+    for (size_t i = 0; i < users.count; i++)
+        g->ops[g->count++] = users.ops[i];
+    g->ops[g->count++] = op;
+}
+
 /* Adds elementwise producers until none is left. Ops are in g->ops in no particular order. */
 static void take_elementwise(group *g)
 {
     for (size_t i = 0; i < g->count; i++)
         RAN_FOR_OPERANDS(g->ops[i], j, value) {
             ran_op *op = ran_value_op(value);
-            if (op && ran_opcode_is_elementwise(op->opcode) && can_join(g, op))
+            if (!op || !ran_opcode_is_elementwise(op->opcode))
+                continue;
+            if (can_join(g, op))
                 g->ops[g->count++] = op;
+            else if (g->returned)
+                take_with_users(g, op);
         }
 }
 
@@ -162,12 +209,36 @@ static void import_operands(outlined *o, const ran_op *op)
             ran_mapping_set(o->mapping, value, ran_kernel_add_operand(o->kernel, value));
 }
 
+static bool used_outside(const group *g, const ran_value *value)
+{
+    return ran_value_has_uses(value) && !used_inside_only(g, value);
+}
+
+/* Those of the last op, and what else the function returns. */
+static size_t list_results(const group *g, ran_op *last, ran_value **out_results)
+{
+    size_t count = 0;
+    RAN_ASSERT(NULL, last->result_count <= RESULTS_MAX);
+    for (size_t i = 0; i < last->result_count; i++)
+        out_results[count++] = ran_op_result(last, i);
+    for (size_t i = 0; g->returned && i < g->count; i++)
+        if (g->ops[i] != last && used_outside(g, ran_op_result(g->ops[i], 0)))
+            out_results[count++] = ran_op_result(g->ops[i], 0);
+    return count;
+}
+
+static size_t count_results(const group *g, ran_op *last)
+{
+    ran_value *results[GROUP_MAX + RESULTS_MAX];
+    return list_results(g, last, results);
+}
+
 static void outline(group *g)
 {
     qsort(g->ops, g->count, sizeof(*g->ops), by_order);
     ran_op *last = g->ops[g->count - 1];
     ran_builder builder = ran_builder_before(last);
-    outlined o = {ran_op_create(&builder, RAN_OP_KERNEL, 0, NULL, last->result_count)};
+    outlined o = {ran_op_create(&builder, RAN_OP_KERNEL, 0, NULL, count_results(g, last))};
     o.region = ran_op_add_region(o.kernel);
     o.mapping = ran_mapping_create();
     ran_op_set_string(o.kernel, "schedule", "");
@@ -180,20 +251,19 @@ static void outline(group *g)
         ran_op_clone(&inside, g->ops[i], o.mapping);
         location = ran_location_fuse(context, location, ran_op_location(g->ops[i]));
     }
-    ran_value **results = malloc((last->result_count + 1) * sizeof(*results));
-    for (size_t i = 0; i < last->result_count; i++) {
-        results[i] = ran_mapping_get(o.mapping, ran_op_result(last, i));
-        ran_value_set_type(ran_op_result(o.kernel, i), ran_value_type(ran_op_result(last, i)));
-        ran_value_set_name(ran_op_result(o.kernel, i), ran_value_name(ran_op_result(last, i)));
+    ran_value *results[GROUP_MAX + RESULTS_MAX], *inner[GROUP_MAX + RESULTS_MAX];
+    size_t count = list_results(g, last, results);
+    for (size_t i = 0; i < count; i++) {
+        inner[i] = ran_mapping_get(o.mapping, results[i]);
+        ran_value_set_type(ran_op_result(o.kernel, i), ran_value_type(results[i]));
+        ran_value_set_name(ran_op_result(o.kernel, i), ran_value_name(results[i]));
     }
-    ran_op_create(&inside, RAN_OP_YIELD, last->result_count, results, 0);
+    ran_op_create(&inside, RAN_OP_YIELD, count, inner, 0);
     ran_op_set_location(o.kernel, location);
-    for (size_t i = 0; i < last->result_count; i++)
-        results[i] = ran_op_result(o.kernel, i);
-    ran_op_replace(last, results);
-    for (size_t i = g->count - 1; i-- > 0;)
+    for (size_t i = 0; i < count; i++)
+        ran_value_replace_uses(results[i], ran_op_result(o.kernel, i));
+    for (size_t i = g->count; i-- > 0;)
         ran_op_erase(g->ops[i]);
-    free(results);
     ran_mapping_destroy(o.mapping);
 }
 
@@ -201,6 +271,7 @@ static void fuse_from(ran_op *op, const ran_target *target)
 {
     group g = {.ops = {op}, .count = 1};
     if (ran_opcode_is_elementwise(op->opcode)) {
+        g.returned = is_returned_only(ran_op_result(op, 0));
         take_elementwise(&g);
         g.anchor = latest_anchor(&g, target);
         if (g.anchor && g.count < GROUP_MAX)
