@@ -4,10 +4,12 @@ libpasses_la_SOURCES = \
 	passes/approx/activation.c \
 	passes/approx/afrb.c \
 	passes/approx/blocks.c \
+	passes/approx/bottleneck_branch.c \
 	passes/approx/channels.c \
 	passes/approx/cull_relu.c \
 	passes/approx/gain.c \
 	passes/approx/plan.c \
+	passes/approx/pointwise_pair.c \
 	passes/approx/relu_reuse.c \
 	passes/approx/remove_nonlinearity.c \
 	passes/approx/scale_channels.c \

@@ -71,3 +71,12 @@ for field in parameters macs nonlinear_elements; do
     expect_equal "$(count hardened.onnx ran $field)" "$(count ran_subnet_a.onnx ran $field)" \
         "$field of the hardened supernet and of sub-network A"
 done
+
+# ---- RAN-implicit: 40 % of the hidden channels linear ---------------------------------------------
+build convnext_tiny
+for variant in none gelu exp; do
+    rewrite convnext_tiny.onnx split.onnx -O0 --passes="\
+remove-nonlinearity{spec=all;fraction=0.4},bottleneck-branch{variant=$variant}"
+    near split.onnx convnext parameters 21500000
+    near split.onnx convnext macs 3320000000
+done
