@@ -44,6 +44,36 @@ bool ran_gradient_is_active(const ran_gradient *gradient, const ran_value *value
     return ran_mapping_get(gradient->active, value) != NULL;
 }
 
+bool ran_gradient_reads(const ran_gradient *gradient, const ran_op *op)
+{
+    RAN_FOR_OPERANDS(op, i, value)
+    {
+        if (ran_gradient_is_active(gradient, value))
+            return true;
+    }
+    for (size_t i = 0; i < op->region_count; i++)
+        for (const ran_op *inner = op->regions[i]->first; inner; inner = inner->next)
+            if (ran_gradient_reads(gradient, inner))
+                return true;
+    return false;
+}
+
+void ran_gradient_mark(ran_gradient *gradient, const ran_op *op)
+{
+    for (size_t i = 0; i < op->result_count && ran_gradient_reads(gradient, op); i++)
+        if (ran_type_is_tensor(op->results[i].type) &&
+            ran_elem_is_float(ran_type_elem(op->results[i].type)))
+            ran_gradient_set_active(gradient, &op->results[i]);
+}
+
+bool ran_gradient_reaches(const ran_gradient *gradient, const ran_op *op)
+{
+    for (size_t i = 0; i < op->result_count; i++)
+        if (ran_gradient_get(gradient, &op->results[i]))
+            return true;
+    return false;
+}
+
 ran_value *ran_gradient_get(const ran_gradient *gradient, const ran_value *value)
 {
     return ran_mapping_get(gradient->gradients, value);
@@ -93,6 +123,31 @@ ran_status ran_gradient_visit(ran_gradient *gradient, const ran_op *op)
     gradient->op = op;
     gradient->builder.location = op->location;
     return hooks->gradient(gradient, op);
+}
+
+static ran_op *last_built(const ran_gradient *g)
+{
+    return g->builder.before ? g->builder.before->prev : g->builder.region->last;
+}
+
+ran_status ran_gradient_by_composition(ran_gradient *g, const ran_op *op,
+                                       ran_gradient_compose *compose)
+{
+    ran_value *results[4] = {NULL};
+    ran_op *before = last_built(g);
+    RAN_ASSERT(NULL, op->result_count <= 4 && before);
+    ran_status status = compose(g, op, results);
+    ran_op *last = last_built(g);
+    for (ran_op *part = before; status == RAN_OK && part != last; part = part->next)
+        ran_gradient_mark(g, part->next);
+    for (size_t i = 0; i < op->result_count && status == RAN_OK; i++)
+        if (results[i])
+            ran_gradient_add_to(g, results[i], ran_gradient_get(g, &op->results[i]));
+    for (ran_op *part = last; part != before && status == RAN_OK; part = part->prev)
+        if (ran_gradient_reads(g, part) && ran_gradient_reaches(g, part))
+            status = ran_gradient_visit(g, part);
+    g->op = op;
+    return status;
 }
 
 /* ---- What a hook sees ---------------------------------------------------------------------------

@@ -44,6 +44,12 @@ void ran_gradient_destroy(RAN_TAKE ran_gradient *gradient);
  */
 void ran_gradient_set_active(ran_gradient *gradient, const ran_value *value);
 bool ran_gradient_is_active(const ran_gradient *gradient, const ran_value *value);
+/* Whether an operand of op is active, or what a region of it reads from outside. */
+bool ran_gradient_reads(const ran_gradient *gradient, const ran_op *op);
+/* Marks the float results of op when it reads what is active. */
+void ran_gradient_mark(ran_gradient *gradient, const ran_op *op);
+/* Whether there is a gradient of one of op's results. */
+bool ran_gradient_reaches(const ran_gradient *gradient, const ran_op *op);
 /* dL/d(value) so far, or NULL. */
 ran_value *ran_gradient_get(const ran_gradient *gradient, const ran_value *value);
 void ran_gradient_add_to(ran_gradient *gradient, const ran_value *value, ran_value *addend);

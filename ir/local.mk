@@ -25,6 +25,7 @@ libir_la_SOURCES = \
 	ir/ops/detect.c \
 	ir/ops/dropout.c \
 	ir/ops/einsum.c \
+	ir/ops/einsum_gradient.c \
 	ir/ops/elementwise.c \
 	ir/ops/elementwise_gradient.c \
 	ir/ops/gather.c \
@@ -46,6 +47,7 @@ libir_la_SOURCES = \
 	ir/ops/random.c \
 	ir/ops/rearrange.c \
 	ir/ops/recurrent.c \
+	ir/ops/recurrent_gradient.c \
 	ir/ops/reduce.c \
 	ir/ops/reduce_gradient.c \
 	ir/ops/resize.c \

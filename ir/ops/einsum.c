@@ -7,6 +7,7 @@
  * the others.
  */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -342,5 +343,7 @@ static void count_einsum(const ran_op *op, ran_counts *counts)
     counts->macs += product * (terms - 1);
 }
 
-const ran_op_hooks ran_hooks_einsum = {
-    .infer = infer_einsum, .evaluate = evaluate_einsum, .count = count_einsum};
+const ran_op_hooks ran_hooks_einsum = {.infer = infer_einsum,
+                                       .evaluate = evaluate_einsum,
+                                       .count = count_einsum,
+                                       .gradient = ran_einsum_gradient};

@@ -64,6 +64,17 @@ ran_status ran_gradient_need_static(const ran_op *op);
 /* The one element of a constant operand. */
 bool ran_gradient_constant(const ran_value *value, double *out_value);
 
+/* ---- By composition ------------------------------------------------------------------------------------- */
+
+/* Builds op's results from ops that have gradients. */
+typedef ran_status ran_gradient_compose(ran_gradient *g, const ran_op *op, ran_value **out_results);
+/* The gradient of op as that of its composition, which is computed for the purpose. */
+ran_status ran_gradient_by_composition(ran_gradient *g, const ran_op *op,
+                                       ran_gradient_compose *compose);
+/* Activation `index` of a recurrent op, over all directions: ONNX's name, its alpha and beta. */
+const char *ran_recurrent_activation(const ran_op *op, int index, double *out_alpha,
+                                     double *out_beta);
+
 /* ---- Hooks, by family
  * ------------------------------------------------------------------------------- */
 

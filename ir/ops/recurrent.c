@@ -7,6 +7,7 @@
  * element's length is zero in y.
  */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -289,6 +290,16 @@ static void choose_functions(network *n)
     }
 }
 
+const char *ran_recurrent_activation(const ran_op *op, int index, double *out_alpha,
+                                     double *out_beta)
+{
+    network n = {.op = op, .kind = kind_of(op), .directions = direction_count(op)};
+    choose_functions(&n);
+    *out_alpha = n.functions[index].alpha;
+    *out_beta = n.functions[index].beta;
+    return n.functions[index].kind->name;
+}
+
 static double activate(const network *n, int direction, int index, double x)
 {
     const function *f = &n->functions[direction * n->kind->functions + index];
@@ -510,4 +521,5 @@ static void count_recurrent(const ran_op *op, ran_counts *counts)
 const ran_op_hooks ran_hooks_recurrent = {.verify = verify_recurrent,
                                           .infer = infer_recurrent,
                                           .evaluate = evaluate_recurrent,
-                                          .count = count_recurrent};
+                                          .count = count_recurrent,
+                                          .gradient = ran_recurrent_gradient};

@@ -31,30 +31,13 @@ static bool is_float(const ran_value *value)
     return ran_type_is_tensor(value->type) && ran_elem_is_float(ran_type_elem(value->type));
 }
 
-/* Regions see what is around them. */
-static bool reads_active(const ran_gradient *g, const ran_op *op)
-{
-    RAN_FOR_OPERANDS(op, i, value)
-    {
-        if (ran_gradient_is_active(g, value))
-            return true;
-    }
-    for (size_t i = 0; i < op->region_count; i++)
-        for (const ran_op *inner = op->regions[i]->first; inner; inner = inner->next)
-            if (reads_active(g, inner))
-                return true;
-    return false;
-}
-
 static void mark_active(ran_gradient *g, const ran_region *body, ran_value *const *wrt,
                         size_t count)
 {
     for (size_t i = 0; i < count; i++)
         ran_gradient_set_active(g, wrt[i]);
     for (const ran_op *op = body->first; op; op = op->next)
-        for (size_t i = 0; i < op->result_count && reads_active(g, op); i++)
-            if (is_float(&op->results[i]))
-                ran_gradient_set_active(g, &op->results[i]);
+        ran_gradient_mark(g, op);
 }
 
 /* ---- What the loss depends on
@@ -88,10 +71,10 @@ static ran_status check_hooks(ran_gradient *g, const ran_region *body, const ran
     ran_mapping *needed = ran_mapping_create();
     ran_mapping_set(needed, loss, loss);
     for (const ran_op *op = last; op; op = op->prev)
-        if (has_needed_result(needed, op) && reads_active(g, op))
+        if (has_needed_result(needed, op) && ran_gradient_reads(g, op))
             need_operands(g, needed, op);
     for (const ran_op *op = body->first; op; op = op->next)
-        if (has_needed_result(needed, op) && reads_active(g, op) &&
+        if (has_needed_result(needed, op) && ran_gradient_reads(g, op) &&
             !ran_gradient_is_defined(op->opcode))
             status = ran_gradient_visit(g, op);
     ran_mapping_destroy(needed);
@@ -101,19 +84,11 @@ static ran_status check_hooks(ran_gradient *g, const ran_region *body, const ran
 /* ---- The walk
  * ---------------------------------------------------------------------------------------------- */
 
-static bool has_gradient(const ran_gradient *g, const ran_op *op)
-{
-    for (size_t i = 0; i < op->result_count; i++)
-        if (ran_gradient_get(g, &op->results[i]))
-            return true;
-    return false;
-}
-
 static ran_status walk_back(ran_gradient *g, const ran_op *last)
 {
     ran_status status = RAN_OK;
     for (const ran_op *op = last; op; op = op->prev) {
-        if (!reads_active(g, op) || !has_gradient(g, op))
+        if (!ran_gradient_reads(g, op) || !ran_gradient_reaches(g, op))
             continue;
         ran_status one = ran_gradient_visit(g, op);
         status = status == RAN_OK ? one : status;
