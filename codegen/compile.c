@@ -39,74 +39,6 @@ static void collect_symbols(ran_codegen *codegen, const ran_function *function)
     }
 }
 
-static const ran_dim *unknown_symbol(const ran_codegen *codegen, const ran_dim *dim)
-{
-    if (ran_dim_is_constant(dim))
-        return NULL;
-    if (ran_dim_get_kind(dim) == RAN_DIM_SYMBOL)
-        return is_known_symbol(codegen, dim) ? NULL : dim;
-    const ran_dim *left = unknown_symbol(codegen, ran_dim_lhs(dim));
-    return left ? left : unknown_symbol(codegen, ran_dim_rhs(dim));
-}
-
-static bool is_native_elem(ran_elem elem)
-{
-    return ran_elem_is_int(elem) ? ran_elem_bits(elem) >= 8
-                                 : elem == RAN_ELEM_F32 || elem == RAN_ELEM_F64 ||
-                                       elem == RAN_ELEM_F16 || elem == RAN_ELEM_BF16 ||
-                                       elem == RAN_ELEM_BOOL;
-}
-
-static ran_status check_value(ran_codegen *codegen, const ran_op *op, const ran_value *value)
-{
-    const ran_type *type = ran_value_type(value);
-    const char *text = ran_type_text(codegen->context, type);
-    if (!ran_type_is_tensor(type) || ran_type_rank(type) < 0)
-        return ran_op_error(op, RAN_UNSUPPORTED,
-                            "%s has no native code; ran-run --interpret runs it", text);
-    if (!is_native_elem(ran_type_elem(type)))
-        return ran_op_error(op, RAN_UNSUPPORTED,
-                            "element type of %s has no native code; ran-run --interpret runs it",
-                            text);
-    for (int axis = 0; axis < ran_type_rank(type); axis++)
-        if (unknown_symbol(codegen, ran_type_dim(type, axis)))
-            return ran_op_error(op, RAN_UNSUPPORTED,
-                                "the size of %s depends on data; native code needs it bound "
-                                "(--dim) or ran-run --interpret",
-                                text);
-    return RAN_OK;
-}
-
-/* All that native code can't hold, in one run. */
-static ran_status check_types(ran_codegen *codegen, const ran_function *function)
-{
-    ran_status status = RAN_OK;
-    for (ran_op *op = ran_region_first(ran_function_body(function)); op; op = ran_op_next(op)) {
-        for (size_t i = 0; i < op->operand_count; i++) {
-            const ran_value *value = ran_op_operand(op, i);
-            ran_status one =
-                value && !ran_value_op(value) ? check_value(codegen, op, value) : RAN_OK;
-            status = status ? status : one;
-        }
-        for (size_t i = 0; i < op->result_count; i++) {
-            ran_status one = check_value(codegen, op, ran_op_result(op, i));
-            status = status ? status : one;
-        }
-        RAN_FOR_OPERANDS(op, i, value)
-        {
-            /* Results were checked where they are made. */
-            if (value->kind == RAN_VALUE_RESULT)
-                continue;
-            ran_status one = check_value(codegen, op, value);
-            status = status ? status : one;
-        }
-        if (op->region_count && op->opcode != RAN_OP_KERNEL)
-            status = ran_op_error(op, RAN_UNSUPPORTED,
-                                  "control flow has no native code; ran-run --interpret runs it");
-    }
-    return status;
-}
-
 /* ---- Names ------------------------------------------------------------------------------------------ */
 
 static bool is_identifier_char(char c)
@@ -195,7 +127,7 @@ static ran_status find_entry(ran_compiled *model)
 static ran_status lower_and_plan(ran_compiled *model)
 {
     collect_symbols(model->codegen, model->function);
-    ran_status status = check_types(model->codegen, model->function);
+    ran_status status = ran_check_types(model->function);
     if (!status)
         status = ran_lower(model->function, &model->codegen->target, &model->options);
     if (!status)

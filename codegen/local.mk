@@ -10,6 +10,7 @@ libcodegen_la_SOURCES = \
 	codegen/build/function.c \
 	codegen/build/vector.c \
 	codegen/codegen.h \
+	codegen/check.c \
 	codegen/compile.c \
 	codegen/conv/conv.c \
 	codegen/conv/conv.h \

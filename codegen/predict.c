@@ -102,6 +102,8 @@ ran_status ran_predict(ran_module *module, const ran_compile_options *options,
     if (status == RAN_OK && !function)
         status = ran_error(context, RAN_INVALID, "the module has no function to compile");
     if (status == RAN_OK)
+        status = ran_check_types(function);
+    if (status == RAN_OK)
         status = ran_lower(function, &target, options);
     if (status == RAN_OK)
         status = plan(function, prediction);

@@ -7,6 +7,9 @@
 
 /* How many of the inputs so far were models. */
 extern unsigned long ran_fuzz_accepted;
+/* 0: no code is generated. Otherwise what is a model is lowered, and each N-th one compiled. */
+extern unsigned ran_fuzz_compile_each;
+extern unsigned long ran_fuzz_compiled; /* lowered or compiled without an error */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -116,3 +116,13 @@ expect 2 ran-stat --rule=nonsense before.ran
 expect 2 ran-stat --by=colour before.ran
 expect 1 ran-stat missing.onnx
 expect_text err missing.onnx
+
+# Shapes of unknown rank have no predicted time, and counts all the same.
+cat >unranked.ran <<'END'
+func @main(%x: tensor<*xf32>) -> (tensor<*xf32>) {
+  %0 = reduce_mean %x : tensor<*xf32>
+  return %0
+}
+END
+expect 0 ran-stat --json unranked.ran
+expect_text out '"latency_ns": null'

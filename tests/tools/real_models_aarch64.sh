@@ -3,33 +3,30 @@
 . "$RAN_SRCDIR/tests/harness/lib.sh"
 need_aarch64
 
-# ran-run compares two files as the identity of one with the other expected.
-for type in f32 i64; do
-    printf 'func @main(%%x: tensor<*x%s>) -> (tensor<*x%s>) {\n  return %%x\n}\n' $type $type \
-        >same_$type.ran
-done
-# compare GOT EXPECTED
-compare() {
-    for type in f32 i64; do
-        run ran-run --interpret same_$type.ran --input "$1" --expected "$2"
-        [ $STATUS -ne 0 ] || return 0
+# check NAME SETS OPTIONS...: the first SETS data sets are right
+check() {
+    name=$1 sets=$2
+    shift 2
+    rm -rf data
+    mkdir data
+    set_number=0
+    while [ $set_number -lt "$sets" ]; do
+        ln -s "$MODEL/test_data_set_$set_number" data/test_data_set_$set_number
+        set_number=$((set_number + 1))
     done
-    show_output
-    fail "$1 differs from $2"
+    expect 0 ran-run --runner="$CROSS_RUN" --target=neoverse --dim '*=1' "$@" --data=data \
+        "$MODEL/model.onnx"
+    expect_equal "$(grep -c '^test_data_set_[0-9]*: ok' out)" "$sets" \
+        "$name $*: data sets that are right"
 }
 
-for name in acasxu_1_1 carvana_unet mlperf_resnet8 mnist_cntk; do
+for name in acasxu_1_1 carvana_unet dtln_1 gtcrn_simple magika_fast_v2 mlperf_resnet8 mnist_cntk \
+    ultraface_slim320 vit_pgd_cifar yunet_n_320; do
     need_model $name
-    for level in -O0 -O3; do
-        expect 0 rancc "$MODEL/model.onnx" $level --target=neoverse --dim '*=1' -o program
-        for set in "$MODEL"/test_data_set_*; do
-            rm -rf results
-            mkdir results
-            # shellcheck disable=SC2046,SC2086  # a command; files in the order of their numbers
-            expect 0 $CROSS_RUN ./program $(ls "$set"/input_*.pb | sort -V) -o results
-            for expected in "$set"/output_*.pb; do
-                compare "results/$(basename "$expected")" "$expected"
-            done
-        done
-    done
+    check $name "$(find "$MODEL" -name 'test_data_set_*' | wc -l)" -O3
+    check $name 1 -O0
 done
+
+# One image takes the emulator several seconds.
+need_model super_resolution
+check super_resolution 1 -O3
