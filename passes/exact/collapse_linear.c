@@ -48,6 +48,7 @@ typedef struct collapse {
     ran_module *scratch;
     ran_region *region;
     ran_map done;
+    size_t chains;
 } collapse;
 
 /* How links [begin, end) of a chain are computed. */
@@ -157,17 +158,16 @@ static double price_kept(collapse *c, const ran_chain *chain, size_t index, plan
     for (int i = 0; link->branches && i < 2; i++) {
         plan *branch = &out->branches[2 * index + (size_t)i];
         make_plan(c, &link->branches[i], branch);
-        seconds += branch->seconds;
+        seconds += branch->seconds + (c->settings.always ? piece * (double)branch->count : 0);
     }
     return seconds;
 }
 
-static double price_before(const plan *p, const ran_chain *chain, const double *kept, size_t index)
+static double price_before(const collapse *c, const plan *p, const ran_chain *chain, size_t index)
 {
-    double seconds = kept[index];
+    double seconds = or_infinite(ran_cost_seconds(c->model, chain->links[index].op));
     for (int i = 0; chain->links[index].branches && i < 2; i++)
-        seconds += p->branches[2 * index + (size_t)i].before -
-                   p->branches[2 * index + (size_t)i].seconds;
+        seconds += p->branches[2 * index + (size_t)i].before;
     return seconds;
 }
 
@@ -183,11 +183,21 @@ static double duplicated(const ran_chain *chain, const double *before, size_t be
     return total;
 }
 
+/* A product and the addition of its bias are what would be emitted. */
+static bool is_biased_product(const ran_chain *chain, const segment *s)
+{
+    const ran_link *link = &chain->links[s->begin];
+    return s->end - s->begin == 2 && link[0].op->opcode == RAN_OP_MATMUL &&
+           (link[1].op->opcode == RAN_OP_ADD || link[1].op->opcode == RAN_OP_SUB) &&
+           !link[1].branches;
+}
+
 /* What multiplies and adds by channel fuses into its neighbours as it is: nothing to gain. */
 static bool is_candidate(const collapse *c, const ran_chain *chain, const segment *s)
 {
     bool sum = chain->links[s->begin].branches != NULL;
-    bool worthwhile = c->settings.always || !ran_layer_is_depthwise_pointwise(&s->shape);
+    bool worthwhile = (c->settings.always || !ran_layer_is_depthwise_pointwise(&s->shape)) &&
+                      !is_biased_product(chain, s);
     return (s->end - s->begin > 1 || sum) && worthwhile && s->form != RAN_BORDER_REFUSED &&
            ran_layer_weight_count(&s->shape) <= c->settings.limit;
 }
@@ -208,6 +218,9 @@ static bool extend(const ran_chain *chain, segment *s)
     return true;
 }
 
+/* Equal is not better: rounding may tip the scales. */
+static const double margin = 1.001;
+
 static void relax(segment *best, const segment *s, double seconds)
 {
     if (seconds < best->seconds) {
@@ -227,7 +240,7 @@ static void try_from(collapse *c, const ran_chain *chain, size_t begin, const do
     while (s.end < chain->count && extend(chain, &s)) {
         s.form = choose_form(&c->settings, chain, &s);
         s.collapsed = is_candidate(c, chain, &s);
-        double seconds = s.collapsed ? price_collapsed(c, chain, &s) : infinite;
+        double seconds = s.collapsed ? margin * price_collapsed(c, chain, &s) : infinite;
         seconds += duplicated(chain, before, s.begin, s.end);
         s.collapsed = seconds < infinite;
         if (s.collapsed)
@@ -237,6 +250,14 @@ static void try_from(collapse *c, const ran_chain *chain, size_t begin, const do
             out->whole.seconds = seconds;
         }
     }
+}
+
+static double pieces_inside(const ran_chain *chain, const plan *p, size_t index)
+{
+    double pieces = 0;
+    for (int i = 0; chain->links[index].branches && i < 2; i++)
+        pieces += piece * (double)p->branches[2 * index + (size_t)i].count;
+    return pieces;
 }
 
 static void trace(collapse *c, const ran_chain *chain, const segment *best, const double *before,
@@ -250,7 +271,10 @@ static void trace(collapse *c, const ran_chain *chain, const segment *best, cons
     for (size_t j = chain->count; j > 0; j = best[j].begin) {
         segment *s = &out->segments[--at];
         *s = best[j];
-        s->seconds = best[j].seconds - best[s->begin].seconds - weight;
+        s->seconds = (best[j].seconds - best[s->begin].seconds - weight) /
+                     (s->collapsed ? margin : 1);
+        if (!s->collapsed && c->settings.always)
+            s->seconds -= pieces_inside(chain, out, s->begin);
         for (size_t i = s->begin; i < s->end; i++)
             s->before += before[i];
     }
@@ -266,7 +290,7 @@ static void make_plan(collapse *c, const ran_chain *chain, plan *out)
     out->branches = ran_pass_alloc(c->pass, 2 * (n + 1) * sizeof(*out->branches));
     for (size_t i = 0; i < n; i++) {
         kept[i] = price_kept(c, chain, i, out);
-        before[i] = price_before(out, chain, kept, i);
+        before[i] = price_before(c, out, chain, i);
         best[i + 1].seconds = 2 * infinite;
         out->before += before[i];
     }
@@ -516,7 +540,10 @@ static void treat_chain(collapse *c, const ran_chain *chain)
     mark_chain(c, chain);
     if (chain->count < 2 && !chain->links[0].branches)
         return;
+    if (chain->count == 2 && is_biased_product(chain, &(segment){.begin = 0, .end = 2}))
+        return;
     ran_pass_observe(c->pass, "chains", 1);
+    c->chains++;
     make_plan(c, chain, &p);
     if (!changes(chain, &p)) {
         report_kept(c, chain, &p);
@@ -555,6 +582,7 @@ static void treat_function(collapse *c, ran_function *function)
 {
     ran_region *body = ran_function_body(function);
     size_t count = 0;
+    c->chains = 0;
     ran_op **ops = ran_pass_alloc(c->pass, (count_ops(body) + 1) * sizeof(*ops));
     list_ops(body, ops, &count);
     while (count-- > 0) {
@@ -565,6 +593,8 @@ static void treat_function(collapse *c, ran_function *function)
             continue;
         treat_chain(c, &chain);
     }
+    if (!c->chains)
+        ran_pass_remark(c->pass, "%s has no two linear ops in sequence", ran_function_name(function));
 }
 
 ran_status ran_run_collapse_linear(ran_pass_context *pass, ran_function *function)

@@ -431,7 +431,9 @@ static ran_value *treat(ran_pass_context *pass, ran_op *op)
     bool always = !strcmp(ran_pass_string(pass, "mode"), "always");
     double before = price_before(&p, model), after = price_after(&p, model);
     bool wins = always || after < before;
-    ran_pass_remark(pass, "%s, %s: %lld of %lld hidden channels are linear; %s, predicted %.2f us %s %.2f us (%s)",
+    ran_pass_remark(pass,
+                    "%s, %s: %lld of %lld hidden channels are linear; %s, predicted %.2f us %s "
+                    "%.2f us (%s)",
                     name_of(p.first.links[0].op), name_of(op), (long long)p.linear_count,
                     (long long)p.channels, wins ? "split" : "kept",
                     1e6 * (wins ? after : before), wins ? "instead of" : "and not",
@@ -452,5 +454,10 @@ ran_status ran_run_split_linear_branch(ran_pass_context *pass, ran_function *fun
     };
     if (!strcmp(ran_pass_string(pass, "mode"), "never"))
         return RAN_OK;
-    return ran_rewrite(pass, function, rules, 3);
+    int64_t before = pass->state->counters[0];
+    ran_status status = ran_rewrite(pass, function, rules, 3);
+    if (!status && pass->state->counters[0] == before)
+        ran_pass_remark(pass, "%s has no pointwise pair with linear hidden channels",
+                        ran_function_name(function));
+    return status;
 }

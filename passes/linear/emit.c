@@ -200,7 +200,8 @@ static ran_value *emit_transposed(ran_emitter *e, const ran_layer *layer, ran_va
     ran_mapping_destroy(mapping);
     op->results[0].name = NULL;
     ran_op_set_operands(op, biased ? 3 : 2, operands);
-    ran_op_set_int(op, "group", layer->groups);
+    if (layer->groups != ran_op_int(op, "group"))
+        ran_op_set_int(op, "group", layer->groups);
     return finish(e, op);
 }
 
