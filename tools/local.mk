@@ -56,6 +56,7 @@ tools_ran_run_LDADD = libran.la $(JANSSON_LIBS) -lm
 tools_ran_search_SOURCES = \
 	tools/ran-search.c \
 	tools/search/budget.c \
+	tools/search/hant.c \
 	tools/search/ilp.c \
 	tools/search/latency.c \
 	tools/search/layers.c \

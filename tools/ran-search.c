@@ -13,10 +13,8 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
-    {"ilp", ran_search_ilp},
-    {"latency", ran_search_latency},
-    {"layers", ran_search_layers},
-    {"pool", ran_search_pool},
+    {"hant", ran_search_hant},     {"ilp", ran_search_ilp},   {"latency", ran_search_latency},
+    {"layers", ran_search_layers}, {"pool", ran_search_pool},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -45,9 +43,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 
 static const struct argp parser = {
     .parser = parse_option,
-    .args_doc = "ilp [OPTION...]\nlatency MODEL\nlayers MODEL\npool [CANDIDATE]",
+    .args_doc = "hant MODEL\nilp --table=FILE\nlatency MODEL\nlayers MODEL\npool [CANDIDATE]",
     .doc = "Transforms a model under a budget.\v"
            "`ran-search COMMAND --help' shows the options of a command:\n\n"
+           "  hant     replace operators of a trained network, tune and compile it\n"
            "  ilp      select one candidate a layer from a table of losses and costs\n"
            "  latency  measure the candidates of a model's layers on a target\n"
            "  layers   show the layers of a model that can be replaced\n"

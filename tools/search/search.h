@@ -7,6 +7,7 @@
 
 #include "search/ilp.h"
 
+int ran_search_hant(int argc, char **argv);
 int ran_search_ilp(int argc, char **argv);
 int ran_search_latency(int argc, char **argv);
 int ran_search_layers(int argc, char **argv);
