@@ -378,7 +378,7 @@ int ran_search_hant(int argc, char **argv)
                  .images = 4096,
                  .max_drop = -1,
                  .ilp = RAN_ILP_DEFAULTS,
-                 .pretrain = {.epochs = "1", .batch = "64", .optimizer = "adam", .rate = "0.003"}}};
+                 .pretrain = {.epochs = "4", .batch = "32", .optimizer = "adam", .rate = "0.005"}}};
     a.context = ran_context_create();
     a.recipe = ran_recipe_create(a.context);
     a.hant.ilp.solutions = 10;
