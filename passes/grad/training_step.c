@@ -109,12 +109,26 @@ static void return_gradients(step *s)
     }
 }
 
+/* Averaged weights want the statistics of their own activations: those are averaged like them. */
+static void average_statistic(step *s, const char *name, ran_value *next)
+{
+    double decay = s->spec->optimizer.ema;
+    const char *average = ran_intern_printf(s->context, "%s" RAN_STEP_AVERAGE, name);
+    ran_value *old = ran_step_argument(s, average, ran_value_type(next));
+    ran_value *sum = ran_step_binary(s, RAN_OP_ADD, ran_step_scale(s, old, decay),
+                                     ran_step_scale(s, next, 1 - decay));
+    ran_step_result(s, average, ran_step_where(s, s->finite, sum, old));
+}
+
 /* Statistics wait in the results for the flag that guards them. */
 static void guard_statistics(step *s, size_t first)
 {
-    for (size_t i = first; i < s->result_count; i++) {
-        ran_value *old = ran_step_argument(s, s->result_names[i], NULL);
-        s->results[i] = ran_step_where(s, s->finite, s->results[i], old);
+    size_t last = s->result_count;
+    for (size_t i = first; i < last; i++) {
+        ran_value *next = s->results[i], *old = ran_step_argument(s, s->result_names[i], NULL);
+        s->results[i] = ran_step_where(s, s->finite, next, old);
+        if (s->spec->optimizer.ema > 0)
+            average_statistic(s, s->result_names[i], next);
     }
 }
 

@@ -195,6 +195,13 @@ static ran_status interpret(ran_engine *e)
 
 ran_status ran_engine_run(ran_engine *e, const struct ran_parallel *parallel)
 {
+    for (size_t i = 0; i < e->input_count; i++) {
+        if (!e->inputs[i])
+            return ran_error(e->context, RAN_UNSUPPORTED,
+                             "nothing feeds the input '%s'; a ramp feeds scalars, the data the first "
+                             "input",
+                             ran_engine_input_name(e, i));
+    }
     for (size_t i = 0; i < e->output_count; i++) {
         if (e->outputs[i])
             continue;

@@ -125,6 +125,11 @@ ran_status ran_teacher_look(ran_trainer *t, const ran_batch *batch, ran_engine *
                          ran_type_text(t->context, ran_engine_input_type(e, 0)),
                          ran_type_text(t->context, ran_engine_input_type(step, 0)));
     e->inputs[0] = batch->x;
+    for (size_t k = 0; k < t->config.ramp_count; k++) {
+        int input = ran_engine_find_input(e, t->config.ramps[k].name);
+        if (input > 0)
+            e->inputs[input] = &t->ramps[k];
+    }
     status = ran_engine_run(e, ran_trainer_parallel(t));
     if (!status)
         status = hand_over(t, e, 0, step, RAN_STEP_TEACHER);
