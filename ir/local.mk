@@ -18,6 +18,7 @@ libir_la_SOURCES = \
 	ir/op.c \
 	ir/op_def.c \
 	ir/ops/cast.c \
+	ir/ops/compose_gradient.c \
 	ir/ops/compute.c \
 	ir/ops/control.c \
 	ir/ops/conv.c \

@@ -99,8 +99,7 @@ ran_gradient_hook ran_gather_gradient, ran_gather_elements_gradient, ran_gather_
     ran_tensor_scatter_gradient, ran_max_unpool_gradient, ran_one_hot_gradient;
 ran_gradient_hook ran_tile_gradient, ran_trilu_gradient, ran_depth_to_space_gradient,
     ran_space_to_depth_gradient, ran_cumulate_gradient, ran_topk_gradient, ran_resize_gradient,
-    ran_range_gradient, ran_col2im_gradient, ran_affine_grid_gradient;
-ran_gradient_hook ran_einsum_gradient, ran_recurrent_gradient, ran_dequantize_gradient,
-    ran_dft_gradient, ran_stft_gradient;
+    ran_range_gradient, ran_affine_grid_gradient;
+ran_gradient_hook ran_einsum_gradient, ran_recurrent_gradient, ran_dequantize_gradient;
 
 #endif

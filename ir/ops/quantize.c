@@ -6,6 +6,7 @@
  * ONNX computes it: otherwise ties would fall differently.
  */
 #include "ir/ops/compute.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -195,4 +196,5 @@ static ran_status evaluate_dequantize_linear(ran_evaluation *e)
 const ran_op_hooks ran_hooks_quantize_linear = {.infer = infer_quantize_linear,
                                                 .evaluate = evaluate_quantize_linear};
 const ran_op_hooks ran_hooks_dequantize_linear = {.infer = infer_dequantize_linear,
-                                                  .evaluate = evaluate_dequantize_linear};
+                                                  .evaluate = evaluate_dequantize_linear,
+                                                  .gradient = ran_dequantize_gradient};

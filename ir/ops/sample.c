@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Reading between the elements: grid_sample over any number of axes, and deform_conv. */
 #include "ir/ops/ops.h"
+#include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <string.h>
@@ -401,4 +402,5 @@ static ran_status evaluate_affine_grid(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_affine_grid = {.infer = infer_affine_grid,
-                                            .evaluate = evaluate_affine_grid};
+                                            .evaluate = evaluate_affine_grid,
+                                            .gradient = ran_affine_grid_gradient};
