@@ -147,6 +147,16 @@ static void take_pairs(ran_blocks *blocks)
     }
 }
 
+/* In a row of pointwise and depthwise convolutions (MobileNetV1) every second pointwise one would both
+ * end a block and begin one. */
+static bool ends_block(const ran_blocks *blocks, const ran_op *op)
+{
+    for (size_t i = 0; i < blocks->count; i++)
+        if (blocks->blocks[i].project.conv == op)
+            return true;
+    return false;
+}
+
 /* ---- All of a function ------------------------------------------------------------------------------------ */
 
 void ran_blocks_find(ran_pass_context *pass, ran_function *function, ran_sites *sites,
@@ -159,7 +169,7 @@ void ran_blocks_find(ran_pass_context *pass, ran_function *function, ran_sites *
     *out_blocks = (ran_blocks){.blocks = ran_pass_alloc(pass, convs * sizeof(ran_block))};
     for (ran_op *op = ran_region_first(body); op; op = ran_op_next(op)) {
         ran_block *block = &out_blocks->blocks[out_blocks->count];
-        if (!match_block(sites, op, block))
+        if (ends_block(out_blocks, op) || !match_block(sites, op, block))
             continue;
         take_lead(sites, block);
         take_residual(block, block->input);

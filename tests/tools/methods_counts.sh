@@ -80,3 +80,10 @@ remove-nonlinearity{spec=all;fraction=0.4},bottleneck-branch{variant=$variant}"
     near split.onnx convnext parameters 21500000
     near split.onnx convnext macs 3320000000
 done
+
+# Per ReLU of a stage (table 2).
+expect 0 ran-stat --by=stage --json --rule=deepreshape resnet18_cifar.onnx
+expect_text out '"flops_per_relu"'
+expect_text out '"parameters_per_relu"'
+expect 0 ran-stat --by=stage resnet18_cifar.onnx
+expect_text out "FLOPs/relu params/relu"

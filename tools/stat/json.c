@@ -90,6 +90,13 @@ static json_t *nodes_json(const stat_model *model)
     return array;
 }
 
+/* A multiply-accumulate is one FLOP here, as in the papers; null without a ReLU. */
+static void set_ratio(json_t *object, const char *key, int64_t value, int64_t relus)
+{
+    json_object_set_new(object, key,
+                        relus ? json_real((double)value / (double)relus) : json_null());
+}
+
 static json_t *stages_json(const ran_statistics *s)
 {
     json_t *array = json_array();
@@ -104,6 +111,8 @@ static json_t *stages_json(const ran_statistics *s)
         set(object, "nonlinear_elements", stages[i].nonlinear_elements);
         set(object, "nonlinear_units", stages[i].nonlinear_units);
         set(object, "relu_elements", stages[i].relu_elements);
+        set_ratio(object, "flops_per_relu", stages[i].macs, stages[i].relu_elements);
+        set_ratio(object, "parameters_per_relu", stages[i].parameters, stages[i].relu_elements);
         json_array_append_new(array, object);
     }
     free(stages);

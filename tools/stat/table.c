@@ -47,11 +47,21 @@ static void print_nodes(const stat_model *model, FILE *stream)
     }
 }
 
+/* Per ReLU, as papers count: a multiply-accumulate is one FLOP. */
+static void print_ratio(int64_t value, int64_t relus, int width, FILE *stream)
+{
+    if (relus)
+        fprintf(stream, " %*.4g", width, (double)value / (double)relus);
+    else
+        fprintf(stream, " %*s", width, "-");
+}
+
 static void print_stages(const ran_statistics *s, FILE *stream)
 {
     stat_stage *stages = stat_stages(s);
-    fprintf(stream, "%-8s %10s %5s %11s %13s %11s %7s %11s\n", "stage", "positions", "ops",
-            "parameters", "MACs", "non-linear", "units", "relu");
+    fprintf(stream, "%-8s %10s %5s %11s %13s %11s %7s %11s %10s %11s\n", "stage", "positions",
+            "ops", "parameters", "MACs", "non-linear", "units", "relu", "FLOPs/relu",
+            "params/relu");
     for (int i = 1; i <= s->stage_count + 1; i++) {
         const stat_stage *stage = &stages[i % (s->stage_count + 1)];
         char label[16] = "head";
@@ -65,6 +75,8 @@ static void print_stages(const ran_statistics *s, FILE *stream)
         print_cell(stage->nonlinear_elements, 11, stream);
         print_cell(stage->nonlinear_units, 7, stream);
         print_cell(stage->relu_elements, 11, stream);
+        print_ratio(stage->macs, stage->relu_elements, 10, stream);
+        print_ratio(stage->parameters, stage->relu_elements, 11, stream);
         fputc('\n', stream);
     }
     free(stages);
