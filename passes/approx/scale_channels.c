@@ -294,7 +294,7 @@ static void spread_fixed(scaler *s, const ran_region *body)
             if (op->opcode != RAN_OP_CONCAT || !s->nodes[node_of(s, ran_op_result(op, 0))].fixed)
                 continue;
             RAN_FOR_OPERANDS (op, i, operand) {
-                again |= !s->nodes[node_of(s, operand)].fixed;
+                again |= !ran_value_constant(operand) && !s->nodes[node_of(s, operand)].fixed;
                 fix(s, operand);
             }
         }
