@@ -125,7 +125,7 @@ EXTRA_DIST += \
 	$(call test_files,kernels/*) \
 	$(call test_files,steps/*) \
 	tests/vecmath/ulp.c \
-	$(call found,tests/*/*.c tests/*/*.h tests/*/*.txt tests/data/* tests/data/*/*)
+	$(call found,tests/*/*.c tests/*/*.def tests/*/*.h tests/*/*.py tests/*/*.txt tests/data/* tests/data/*/*)
 
 clean-local:
 	rm -rf tests/tmp tests/cache
