@@ -128,6 +128,7 @@ typedef struct ran_side_file {
     FILE *stream;
     const char *name; /* as written into the text */
     uint64_t offset;
+    bool outline; /* large data is not written at all: noise stands for it */
 } ran_side_file;
 
 void ran_print_quoted(FILE *out, const char *string);

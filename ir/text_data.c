@@ -476,6 +476,8 @@ static void print_data(FILE *out, const ran_tensor *tensor, ran_side_file *side)
         print_list(out, tensor);
     else if (side->stream && !is_listed)
         print_side(out, tensor, side);
+    else if (side->outline && !is_listed)
+        print_noise(out, &(ran_noise){.seed = ran_tensor_hash(tensor), .deviation = 1});
     else
         print_hex(out, tensor);
 }

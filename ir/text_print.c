@@ -385,6 +385,20 @@ static ran_status print_with_side(const ran_module *module, FILE *stream, const 
     return status;
 }
 
+static ran_status finish_print(const ran_module *module, FILE *stream, ran_status status)
+{
+    if (status == RAN_OK && (fflush(stream) || ferror(stream)))
+        return ran_error(ran_module_context(module), RAN_INVALID, "cannot write the text: %s",
+                         strerror(errno));
+    return status;
+}
+
+ran_status ran_module_print_outline(const ran_module *module, FILE *stream)
+{
+    print_module(module, stream, &(ran_side_file){.outline = true});
+    return finish_print(module, stream, RAN_OK);
+}
+
 ran_status ran_module_print(const ran_module *module, FILE *stream, const char *weights_path)
 {
     ran_status status = RAN_OK;
@@ -392,10 +406,7 @@ ran_status ran_module_print(const ran_module *module, FILE *stream, const char *
         status = print_with_side(module, stream, weights_path);
     else
         print_module(module, stream, &(ran_side_file){0});
-    if (status == RAN_OK && (fflush(stream) || ferror(stream)))
-        return ran_error(ran_module_context(module), RAN_INVALID, "cannot write the text: %s",
-                         strerror(errno));
-    return status;
+    return finish_print(module, stream, status);
 }
 
 /* ---- Short forms ---------------------------------------------------------------------------- */

@@ -302,8 +302,8 @@ static void observe(void *data, const char *step, const ran_module *module)
     }
     if (!wanted)
         return;
-    fprintf(stderr, "// after %s\n", step);
-    if (ran_module_print(module, stderr, NULL))
+    fprintf(stderr, "// after %s (noise stands for weights)\n", step);
+    if (ran_module_print_outline(module, stderr))
         fprintf(stderr, "// (not printable)\n");
 }
 

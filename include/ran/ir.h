@@ -374,6 +374,9 @@ RAN_MUST_USE ran_status ran_op_evaluate(const ran_op *op, const ran_tensor *cons
  * inline as hexadecimal otherwise. */
 RAN_MUST_USE ran_status ran_module_print(const ran_module *module, FILE *stream,
                                          const char *weights_path);
+/* To be looked at: noise, its seed a hash of the values, stands for constants of more than 16
+ * elements that are neither splats nor noise. */
+RAN_MUST_USE ran_status ran_module_print_outline(const ran_module *module, FILE *stream);
 RAN_MUST_USE ran_status ran_module_parse(ran_context *context, const char *text, size_t length,
                                          const char *file, RAN_GIVE ran_module **out_module);
 /* Short forms for messages; the string belongs to the context. */
