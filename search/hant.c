@@ -450,6 +450,8 @@ static ran_status read_choice(const ran_hant *h, const char *path, ran_hant_choi
     FILE *file = fopen(path, "r");
     size_t *choice = RAN_ARENA_ARRAY(h->arena, size_t, h->problem.layer_count + 1), count = 0;
     char name[256];
+    if (file && !fgets(name, sizeof name, file)) /* the budget */
+        *name = '\0';
     while (file && count < h->problem.layer_count && fscanf(file, "%255s", name) == 1) {
         const ran_ilp_layer *layer = &h->problem.layers[count];
         size_t op = 0;
@@ -467,10 +469,31 @@ static ran_status read_choice(const ran_hant *h, const char *path, ran_hant_choi
     return evaluate_choice(h, out);
 }
 
-static ran_status write_choice(const ran_hant *h, const char *path, const ran_hant_choice *c)
+/* Whether the directory's selection is of this budget. Else it goes, with the tuning of it. */
+static bool has_selection(const ran_hant *h, const ran_hant_result *r, const char *path)
+{
+    char line[512] = "";
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return false;
+    bool same = fgets(line, sizeof line, file) != NULL;
+    line[strcspn(line, "\n")] = '\0';
+    fclose(file);
+    same = same && !strcmp(line, r->budget ? r->budget : "");
+    if (!same) {
+        unlink(path);
+        unlink(in_directory(h, r->directory, "tuning.checkpoint"));
+    }
+    return same;
+}
+
+static ran_status write_choice(const ran_hant *h, const char *path, const ran_hant_choice *c,
+                               const char *budget)
 {
     const char *temporary = ran_intern_printf(h->context, "%s.part", path);
     FILE *file = fopen(temporary, "w");
+    if (file)
+        fprintf(file, "%s\n", budget ? budget : "");
     for (size_t i = 0; file && i < h->problem.layer_count; i++)
         fprintf(file, "%s\n", h->problem.layers[i].ops[c->choice[i]].name);
     bool failed = !file || ferror(file);
@@ -488,11 +511,11 @@ static ran_status choose(const ran_hant *h, ran_hant_result *r)
     ilp.lp_path = in_directory(h, r->directory, "selection.lp");
     ran_status status = widen_prefilter(h, &problem, &ilp);
     r->prefilter = ilp.max_drop;
-    if (status == RAN_OK && !access(path, R_OK))
+    if (status == RAN_OK && has_selection(h, r, path))
         return read_choice(h, path, &r->chosen);
     if (status == RAN_OK)
         status = select_within(h, &problem, &ilp, r);
-    return status == RAN_OK ? write_choice(h, path, &r->chosen) : status;
+    return status == RAN_OK ? write_choice(h, path, &r->chosen, r->budget) : status;
 }
 
 /* ---- Baselines

@@ -13,6 +13,8 @@ _rancc() {
     *)
         if [[ $program == *ran-design && $COMP_CWORD -eq 1 ]]; then
             mapfile -t COMPREPLY < <(compgen -W 'list build' -- "$cur")
+        elif [[ $program == *ran-search && $COMP_CWORD -eq 1 ]]; then
+            mapfile -t COMPREPLY < <(compgen -W 'hant ilp latency layers pool' -- "$cur")
         elif [[ $program == *ran-design && $COMP_CWORD -eq 2 && ${COMP_WORDS[1]} == build ]]; then
             mapfile -t COMPREPLY < <(compgen -W "$("$program" list 2>/dev/null | awk '{print $1}')" \
                 -- "$cur")
