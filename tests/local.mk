@@ -122,8 +122,7 @@ EXTRA_DIST += \
 	tests/harness/summary \
 	$(IR_TESTS) \
 	$(TOOL_TESTS) \
-	$(call test_files,kernels/*) \
-	$(call test_files,steps/*) \
+	$(call found,tests/kernels/* tests/steps/*) \
 	tests/vecmath/ulp.c \
 	$(call found,tests/*/*.c tests/*/*.def tests/*/*.h tests/*/*.py tests/*/*.txt tests/data/* tests/data/*/*)
 
