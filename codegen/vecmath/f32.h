@@ -184,30 +184,34 @@ RAN_INLINE ran_vf32 v_softplus_f32(ran_vf32 x)
     return v_log1p_f32(v_exp_f32(-v_abs_f32(x))) + v_select(x > v_zero(x), x, v_zero(x));
 }
 
-/* f * erfc(t / sqrt(2)) / 2 for t >= 0: the square is taken in two parts, the first one exact. */
-RAN_INLINE ran_vf32 v_normal_tail_f32(ran_vf32 t, ran_vf32 f)
+/* w (a + 4) erfc(a / sqrt(2)) / 2 for 0 <= a <= 14.5, u = (a - 4) / (a + 4): the square is taken in
+ * two parts, the first one exact. */
+RAN_INLINE ran_vf32 v_normal_tail_f32(ran_vf32 a, ran_vf32 u, ran_vf32 w)
 {
-    ran_vf32 a = v_select(t > v_splat(t, 14.5f), v_splat(t, 14.5f), t);
     ran_vf32 high = (ran_vf32)((ran_vi32)a & -0x1000);
     ran_vf32 square = high * high * -0.5f, rest = (a - high) * (a + high) * -0.5f;
-    ran_vf32 d = 1.0f / (a + 4.0f), u = (a - 4.0f) * d;
     ran_vi32 n;
     ran_vf32 r = v_reduce_exp_f32(square, &n) + rest;
     ran_vf32 g = v_tail_poly_f32(u);
-    return v_scale_f32((g + g * (r + r * r * v_exp_poly_f32(r))) * d * f, n);
+    return v_scale_f32((g + g * (r + r * r * v_exp_poly_f32(r))) * w, n);
 }
 
 RAN_INLINE ran_vf32 v_erf_f32(ran_vf32 x)
 {
-    ran_vf32 a = v_abs_f32(x);
-    ran_vf32 near = x * v_erf_poly_f32(x * x);
-    ran_vf32 far = 1.0f - v_normal_tail_f32(a * 1.41421356f, v_splat(x, 2));
+    ran_vf32 a = v_abs_f32(x), t = a * 1.41421356f;
+    t = v_select(t > v_splat(t, 14.5f), v_splat(t, 14.5f), t);
+    ran_vf32 near = x * v_erf_poly_f32(x * x), w = 2.0f / (t + 4.0f);
+    ran_vf32 far = 1.0f - v_normal_tail_f32(t, 1.0f - w * 4.0f, w);
     return v_select(a < v_splat(a, 1), near, v_copysign_f32(far, x));
 }
 
+/* w = a / (a + 4) is rounded once and gives u = 2 w - 1 too: with a division for u and a product
+ * for w, the tail would be off by more than 4 ulp. */
 RAN_INLINE ran_vf32 v_gelu_erf_f32(ran_vf32 x)
 {
-    ran_vf32 z = v_normal_tail_f32(v_abs_f32(x), v_clamp(x, -14.5f, 14.5f));
+    ran_vf32 bounded = v_clamp(x, -14.5f, 14.5f), a = v_abs_f32(bounded);
+    ran_vf32 w = bounded / (a + 4.0f);
+    ran_vf32 z = v_normal_tail_f32(a, v_abs_f32(w) * 2.0f - 1.0f, w);
     ran_vf32 near = x * 0.5f + x * x * v_erf_poly_f32(x * x * 0.5f) * 0.353553391f;
     return v_select(v_abs_f32(x) < v_splat(x, 0.7f), near, v_select(x < v_zero(x), z, x - z));
 }
