@@ -15,6 +15,20 @@ enum { ROUNDS_MAX = 4, RANDOM_CHOICES = 5, COSTS = 5 };
 static const char *const cost_names[COSTS] = {"latency", "macs", "parameters", "memory",
                                               "nonlinear"};
 
+/* COSTS when there is none of this name. */
+static size_t cost_index(const char *name)
+{
+    size_t b = 0;
+    while (b < COSTS && strcmp(cost_names[b], name))
+        b++;
+    return b;
+}
+
+bool ran_hant_has_cost(const char *name)
+{
+    return cost_index(name) < COSTS;
+}
+
 RAN_PRINTF(2, 3) static void say(const ran_hant *h, const char *format, ...)
 {
     char text[512];
@@ -682,9 +696,7 @@ static ran_status set_limits(const ran_hant *h, const ran_hant_budget *budgets, 
     size_t *teacher = RAN_ARENA_ARRAY(h->arena, size_t, h->problem.layer_count + 1);
     r->problem = h->problem;
     for (size_t i = 0; i < count; i++) {
-        size_t b = 0;
-        while (b < COSTS && strcmp(cost_names[b], budgets[i].name))
-            b++;
+        size_t b = cost_index(budgets[i].name);
         if (b == COSTS)
             return ran_error(h->context, RAN_USAGE,
                              "budget %s: expected latency, macs, parameters, memory or nonlinear",

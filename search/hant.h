@@ -62,6 +62,8 @@ typedef struct ran_hant_result {
 /* What all budgets share. */
 typedef struct ran_hant ran_hant;
 
+/* Whether budgets of this name exist. */
+bool ran_hant_has_cost(const char *name);
 /* `model`: as loaded; copied. Measures and trains what the directory lacks. */
 RAN_MUST_USE ran_status ran_hant_create(ran_context *context, const ran_module *model,
                                         const ran_hant_options *options,

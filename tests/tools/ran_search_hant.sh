@@ -26,7 +26,8 @@ DATA="--data=idx:train.images,train.labels --test=idx:test.images,test.labels --
 expect 0 ran-design build resnet8 --input=1x8x8 --classes=4 --width=0.5 -o net.onnx
 expect 0 ran-train net.onnx $DATA --epochs=3 --batch=16 --quiet -o teacher.onnx
 
-printf 'identity cb_res_3x3 ran_3x3_e3\n' >pool.txt
+printf '%s\n' identity cb_res_1x1 cb_res_3x3 cb_stack_3x3_ex0.125 cb_stack_1x1_ex0.5 \
+    cb_bottle_3x3_ex0.25 efn_3x3_e1_se0.04 ran_3x3_e3 'reuse*4' >pool.txt
 SEARCH="ran-search hant teacher.onnx $DATA --pool=pool.txt --budget=latency=0.8x --estimate
     --epochs=2 --batch=16 --pretrain-epochs=2 --solutions=2 --quiet
     --layers=stage[23].*"
@@ -71,3 +72,16 @@ expect_text whole/plan.json '"budget": "latency=0.8x, macs=0.9x"'
 expect 4 ran-search hant teacher.onnx $DATA --pool=pool.txt --budget=0.01x --estimate --quiet \
     --layers='stage[23].*' -o whole
 expect_text err "is the smallest that can be met"
+
+# Candidates that have learned nothing, and a rate that doesn't tune: the accuracy falls, which
+# --max-drop forbids. The plan is there and says why.
+printf 'cb_res_1x1\n' >poor.txt
+expect 4 ran-search hant teacher.onnx $DATA --pool=poor.txt --budget=0.8x --estimate --quiet \
+    --layers='stage[23].*' --pretrain-epochs=1 --images=32 --epochs=1 --lr=1e-9 --max-drop=1 -o poor
+expect_text err "allowed are 1.00"
+expect_text poor/plan.json '"failed": "accuracy fell by'
+
+# A name that no budget has: wrong usage, before anything is trained.
+expect 2 ran-search hant teacher.onnx $DATA --budget=speed=0.5x -o unused
+expect_text err "speed"
+[ ! -e unused ] || fail "a directory although the command was wrong"

@@ -124,6 +124,10 @@ static void add_budget(arguments *a, char *value, struct argp_state *state)
     const char *problem = ran_budget_add(&a->budgets, value);
     if (problem)
         argp_error(state, "--budget: %s", problem);
+    const char *key = a->budgets.rows[a->budgets.count - 1].key;
+    if (!ran_hant_has_cost(key))
+        argp_error(state, "--budget=%s: expected latency, macs, parameters, memory or nonlinear",
+                   key);
 }
 
 static double parse_points(const char *option, const char *text, struct argp_state *state)
