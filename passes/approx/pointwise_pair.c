@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* ---- Layers ------------------------------------------------------------------------------------------ */
+/* ---- Layers
+ * ------------------------------------------------------------------------------------------ */
 
 static bool has_plain_window(const ran_op *conv)
 {
@@ -81,7 +82,8 @@ static ran_value *bias_of(const ran_pointwise_pair *pair)
     return ran_value_constant(a) ? a : ran_op_operand(pair->bias, 1);
 }
 
-/* ---- Matching --------------------------------------------------------------------------------------------- */
+/* ---- Matching
+ * --------------------------------------------------------------------------------------------- */
 
 /* Whether a constant varies along the channels of `x` only: `axis` from the front. */
 static bool is_row(const ran_value *value, const ran_value *x, int axis)
@@ -137,8 +139,8 @@ static ran_value *match_activation(ran_op *op, ran_pointwise_pair *pair)
                      ran_opcode_is_elementwise(pair->activation->opcode);
     for (size_t i = 1; is_choice && i < pair->activation->operand_count; i++) {
         const ran_value *other = ran_op_operand(pair->activation, i);
-        is_choice = !other || (ran_value_constant(other) &&
-                               ran_tensor_numel(ran_value_constant(other)) == 1);
+        is_choice = !other ||
+                    (ran_value_constant(other) && ran_tensor_numel(ran_value_constant(other)) == 1);
     }
     return is_choice ? x : NULL;
 }
@@ -183,7 +185,9 @@ const char *ran_pointwise_pair_match(ran_pass_context *pass, ran_op *op,
     return NULL;
 }
 
-/* ---- Building ------------------------------------------------------------------------------------------------ */
+/* ---- Building
+ * ------------------------------------------------------------------------------------------------
+ */
 
 typedef struct builder {
     ran_pass_context *pass;
@@ -261,26 +265,58 @@ static ran_value *narrow_second(const builder *b, ran_value *x)
     return ran_finish_op(b->pass, op);
 }
 
-/* Sums over L of W2[o][l] W1[l][i], in f64, rounded once, in the layout of the first layer. */
+/* Outputs summed at a time: a row of W1 is read once for all of them. */
+enum { OUTPUT_BLOCK = 8 };
+
+/* W1[L], row by row: it is read once an output, and decoding an element costs more than a product.
+ */
+static double *linear_rows(const builder *b)
+{
+    const ran_pointwise_pair *pair = b->pair;
+    double *rows =
+        ran_pass_alloc(b->pass, (size_t)(pair->linear_count * pair->in + 1) * sizeof(double));
+    for (int64_t l = 0; l < pair->linear_count; l++)
+        for (int64_t i = 0; i < pair->in; i++)
+            rows[l * pair->in + i] = weight(pair->first, pair->linear[l], i);
+    return rows;
+}
+
+static void add_scaled(double *restrict sums, double factor, const double *restrict row, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sums[i] += factor * row[i];
+}
+
+/* Sums over L of W2[o][l] W1[l][i], in f64, for `count` outputs from `first`. */
+static void sum_outputs(const ran_pointwise_pair *pair, const double *rows, int64_t first,
+                        int64_t count, double *out_sums)
+{
+    memset(out_sums, 0, (size_t)(count * pair->in) * sizeof(double));
+    for (int64_t l = 0; l < pair->linear_count; l++)
+        for (int64_t o = 0; o < count; o++)
+            add_scaled(out_sums + o * pair->in, weight(pair->second, first + o, pair->linear[l]),
+                       rows + l * pair->in, pair->in);
+}
+
+/* W2[:,L] W1[L], rounded once, in the layout of the first layer. */
 static ran_value *product_weight(const builder *b)
 {
     const ran_pointwise_pair *pair = b->pair;
     const ran_tensor *old = ran_value_constant(ran_op_operand(pair->first, 1));
     bool out_first = is_out_first(pair->first);
-    int64_t dims[RAN_MAX_RANK];
-    double *sums = ran_pass_alloc(b->pass, (size_t)(pair->in + 1) * sizeof(double));
+    int64_t dims[RAN_MAX_RANK], in = pair->in;
+    double *rows = linear_rows(b);
+    double *sums = ran_pass_alloc(b->pass, (size_t)(OUTPUT_BLOCK * in + 1) * sizeof(double));
     for (int i = 0; i < ran_tensor_rank(old); i++)
-        dims[i] = i > 1 ? 1 : (i == 0) == out_first ? pair->out : pair->in;
+        dims[i] = i > 1 ? 1 : (i == 0) == out_first ? pair->out : in;
     ran_tensor *new = ran_tensor_create(ran_tensor_elem(old), ran_tensor_rank(old), dims);
-    for (int64_t o = 0; o < pair->out; o++) {
-        memset(sums, 0, (size_t)pair->in * sizeof(double));
-        for (int64_t l = 0; l < pair->linear_count; l++) {
-            double factor = weight(pair->second, o, pair->linear[l]);
-            for (int64_t i = 0; i < pair->in; i++)
-                sums[i] += factor * weight(pair->first, pair->linear[l], i);
+    for (int64_t first = 0; first < pair->out; first += OUTPUT_BLOCK) {
+        int64_t count = pair->out - first < OUTPUT_BLOCK ? pair->out - first : OUTPUT_BLOCK;
+        sum_outputs(pair, rows, first, count, sums);
+        for (int64_t n = 0; n < count * in; n++) {
+            int64_t o = first + n / in, i = n % in;
+            ran_tensor_set_f64(new, out_first ? o * in + i : i * pair->out + o, sums[n]);
         }
-        for (int64_t i = 0; i < pair->in; i++)
-            ran_tensor_set_f64(new, out_first ? o * pair->in + i : i * pair->out + o, sums[i]);
     }
     return ran_new_constant(b->before, ran_value_name(ran_op_operand(pair->first, 1)), new);
 }
