@@ -232,17 +232,20 @@ const ran_op_hooks ran_hooks_flatten = {
 
 /* ---- squeeze, unsqueeze -------------------------------------------------------------------------- */
 
-static ran_status infer_squeeze_unknown(ran_infer *infer, int rank)
+/* Which axes depends on data: how many there are still gives the rank. `sign` says whether they come
+ * or go. */
+static ran_status infer_unknown_axes(ran_infer *infer, int rank, int sign)
 {
     const ran_type *axes = ran_infer_operand(infer, 1);
     const ran_dim *dims[RAN_MAX_RANK];
     ran_elem elem = ran_type_elem(infer->operands[0]);
     if (rank < 0 || ran_type_rank(axes) != 1 || !ran_dim_is_constant(ran_type_dim(axes, 0)) ||
-        ran_type_extent(axes, 0) > rank)
+        ran_type_extent(axes, 0) > (sign < 0 ? rank : RAN_MAX_RANK - rank))
         return ran_infer_result_unknown(infer, 0, elem);
-    int count = rank - (int)ran_type_extent(axes, 0);
+    int count = rank + sign * (int)ran_type_extent(axes, 0);
     for (int i = 0; i < count; i++)
-        dims[i] = ran_dim_fresh(infer->context);
+        dims[i] = sign > 0 && rank == 0 ? ran_dim_constant(infer->context, 1)
+                                        : ran_dim_fresh(infer->context);
     return ran_infer_result(infer, 0, elem, count, dims);
 }
 
@@ -270,7 +273,7 @@ static ran_status infer_squeeze(ran_infer *infer)
         return ran_infer_result_unknown(infer, 0, ran_type_elem(infer->operands[0]));
     int listed = all ? 0 : ran_infer_axes(infer, 1, rank, squeezed);
     if (listed == -1)
-        return infer_squeeze_unknown(infer, rank);
+        return infer_unknown_axes(infer, rank, -1);
     if (listed < 0)
         return RAN_INVALID;
     for (int i = 0; i < rank; i++) {
@@ -297,7 +300,7 @@ static ran_status infer_unsqueeze(ran_infer *infer)
     int rank = ran_infer_dims(infer, 0, dims), from = 0;
     int64_t count = ran_infer_constants(infer, 1, axes, RAN_MAX_RANK);
     if (rank < 0 || count < 0)
-        return ran_infer_result_unknown(infer, 0, elem);
+        return infer_unknown_axes(infer, rank, 1);
     int result_rank = rank + (int)count;
     if (result_rank > RAN_MAX_RANK)
         return ran_infer_result(infer, 0, elem, result_rank, NULL);
