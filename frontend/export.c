@@ -413,6 +413,18 @@ static void reserve_names(ran_export *ex, const ran_function *function)
     }
 }
 
+/* ONNX has no other word for an unknown rank than to leave the shape out, which onnx.checker refuses
+ * at the main graph's borders. */
+static void warn_unranked(const ran_export *ex, const char *what, const char *name,
+                          const ran_type *type)
+{
+    if (ran_type_is_tensor(type) && ran_type_rank(type) < 0)
+        ran_warn(ex->context,
+                 "%s %s: its rank is not known: it is written without a shape, which onnx.checker "
+                 "does not accept",
+                 what, name);
+}
+
 static void export_main(ran_export *ex, const ran_function *function)
 {
     const ran_region *body = ran_function_body(function);
@@ -423,8 +435,10 @@ static void export_main(ran_export *ex, const ran_function *function)
     reserve_names(ex, function);
     for (size_t i = 0; i < ran_region_argument_count(body); i++) {
         const ran_value *argument = ran_region_argument(body, i);
+        const char *own = ran_export_name(ex, argument);
+        warn_unranked(ex, "input", own, ran_value_type(argument));
         RAN_EXPORT_APPEND(ex, graph->input, graph->n_input,
-                          value_info(ex, ran_export_name(ex, argument), ran_value_type(argument)));
+                          value_info(ex, own, ran_value_type(argument)));
     }
     export_constants(ex);
     ran_export_region_ops(ex, body);
@@ -434,6 +448,7 @@ static void export_main(ran_export *ex, const ran_function *function)
         own = ran_intern(ex->context, own && *own ? own : "output");
         if (!ran_scope_bind(&done, own, NULL))
             own = ran_export_fresh(ex, "output");
+        warn_unranked(ex, "output", own, ran_value_type(ran_op_operand(end, i)));
         /* An input that is an output under the same name needs nothing. */
         add_output(ex, ran_op_operand(end, i), own);
     }
