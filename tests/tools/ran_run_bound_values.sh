@@ -10,10 +10,10 @@ npy() {
 }
 
 cat >model.ran <<'IR'
-func @main(%x: tensor<2x2xf32>, %s: tensor<1xi64>, %n: tensor<1xi64>) -> (%y: tensor<*xf32>) {
+func @main(%x: tensor<2x2xf32>, %s: tensor<1xi64>, %n: tensor<1xi64>) -> (%y: tensor<?1x?2xf32>) {
   %0 = reshape %x, %s : tensor<?0xf32>
   %1 = add %0, %0 : tensor<?0xf32>
-  %2 = unsqueeze %1, %n : tensor<*xf32>
+  %2 = unsqueeze %1, %n : tensor<?1x?2xf32>
   return %2
 }
 IR
