@@ -134,7 +134,10 @@ ran_status ran_infer_check_rank(const ran_infer *infer, size_t index, const char
 ran_status ran_infer_check_equal_dims(const ran_infer *infer, const char *what, const ran_dim *a,
                                       const ran_dim *b)
 {
-    if (!ran_dim_is_constant(a) || !ran_dim_is_constant(b) || ran_dim_value(a) == ran_dim_value(b))
+    const ran_dim *one = ran_dim_constant(infer->context, 1);
+    const ran_dim *above_a = ran_dim_add(infer->context, a, one);
+    const ran_dim *above_b = ran_dim_add(infer->context, b, one);
+    if (!ran_dim_is_at_least(a, above_b) && !ran_dim_is_at_least(b, above_a))
         return RAN_OK;
     return ran_infer_error(infer, "%s: %s and %s differ", what, ran_dim_text(infer->context, a),
                            ran_dim_text(infer->context, b));
