@@ -56,6 +56,7 @@ typedef struct ran_target {
      * last run; move: of l2_bandwidth, of kernels that move single elements. */
     double pointwise, dense, first_layer, depthwise, depthwise_strided, cold_weights, move, pool;
     bool broadcast_memory;  /* FMA takes a broadcast memory operand or by-lane register cheaply */
+    bool winograd;          /* of the options, not of the machine: whether conv_winograd may be taken */
 } ran_target;
 
 /* `name`: a row of target.def, "native", or an LLVM triple. Not found: RAN_USAGE with the list. */
@@ -207,6 +208,9 @@ ran_op *ran_kernel_anchor(const ran_op *kernel);
 const ran_tensor *ran_op_constant_operand(const ran_op *op, size_t operand);
 /* One more operand at the end (tables, packed weights); returns the region's argument for it. */
 ran_value *ran_kernel_add_operand(ran_op *kernel, ran_value *value);
+/* Makes the result of `op`, which stands before the kernel op and has what was its operand `operand`
+ * as its own, that operand, also of the argument's type in the region. Folded when it is constant. */
+RAN_MUST_USE ran_status ran_kernel_replace_operand(ran_op *kernel, size_t operand, ran_op *op);
 /* Replaces operand `operand` of the kernel op by `pack` of it (op.def), and the type of its
  * argument in the region. Folded when the operand is constant. */
 RAN_MUST_USE ran_status ran_kernel_pack(ran_op *kernel, size_t operand, const int64_t *positions,

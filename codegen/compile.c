@@ -153,6 +153,8 @@ static ran_status create_variant(ran_module *module, const ran_compile_options *
     if (!status)
         status = ran_codegen_create(context, target, &variant->codegen);
     if (!status)
+        variant->codegen->target.winograd = options->winograd;
+    if (!status)
         variant->codegen->cache = ran_kernel_cache_open(options->kernel_cache);
     return status ? status : ran_cpu_required(context, target, &variant->cpu_features);
 }

@@ -24,6 +24,9 @@ libcodegen_la_SOURCES = \
 	codegen/conv/transposed.h \
 	codegen/conv/weight.h \
 	codegen/conv/weight_host.c \
+	codegen/conv/winograd.h \
+	codegen/conv/winograd_filter.h \
+	codegen/conv/winograd_host.c \
 	codegen/cost_model.c \
 	codegen/cpu/cpu.c \
 	codegen/cpu/cpu.h \
@@ -122,6 +125,8 @@ KERNEL_BODIES = \
 	codegen/conv/transposed.c \
 	codegen/conv/weight.c \
 	codegen/conv/weight_sum.c \
+	codegen/conv/winograd.c \
+	codegen/conv/winograd_filter.c \
 	codegen/cpu/detect.c \
 	codegen/elementwise/map.c \
 	codegen/index/elements.c \
@@ -151,6 +156,7 @@ KERNEL_BODIES = \
 
 # What kernel bodies include (found by -MD too; listed here so that they are distributed).
 KERNEL_INCLUDES = \
+	codegen/conv/tile.h \
 	codegen/index/read.h \
 	codegen/vecmath/f32.h \
 	codegen/vecmath/f64.h \

@@ -92,6 +92,37 @@ ran_status ran_select_kernels(ran_function *function, const ran_target *target)
     return status;
 }
 
+/* The op's result, computed now where its operand is constant. */
+static ran_status fold_weights(ran_op *op, ran_value **out_value)
+{
+    ran_value *value = ran_op_operand(op, 0);
+    ran_tensor *result = NULL;
+    ran_status status = ran_op_infer_types(op);
+    *out_value = ran_op_result(op, 0);
+    if (status || !ran_value_constant(value))
+        return status;
+    const ran_tensor *operands[] = {ran_value_constant(value)};
+    status = ran_op_evaluate(op, operands, &result);
+    if (status)
+        return status;
+    *out_value = ran_constant_create(ran_builder_before(op).module, ran_value_name(value), result);
+    ran_tensor_release(result);
+    ran_op_erase(op);
+    return RAN_OK;
+}
+
+ran_status ran_kernel_replace_operand(ran_op *kernel, size_t operand, ran_op *op)
+{
+    ran_value *value;
+    ran_status status = fold_weights(op, &value);
+    if (status)
+        return status;
+    ran_op_set_operand(kernel, operand, value);
+    ran_value_set_type(ran_region_argument(ran_op_region(kernel, 0), operand),
+                       ran_value_type(value));
+    return RAN_OK;
+}
+
 ran_status ran_kernel_pack(ran_op *kernel, size_t operand, const int64_t *positions,
                            const int64_t *tiles, size_t count, const int64_t *outer_perm,
                            size_t outer_count)
@@ -102,22 +133,5 @@ ran_status ran_kernel_pack(ran_op *kernel, size_t operand, const int64_t *positi
     ran_op_set_ints(pack, "inner_dims_pos", positions, count);
     ran_op_set_ints(pack, "inner_tiles", tiles, count);
     ran_op_set_ints(pack, "outer_dims_perm", outer_perm, outer_count);
-    ran_status status = ran_op_infer_types(pack);
-    if (status)
-        return status;
-    ran_value *packed = ran_op_result(pack, 0);
-    if (ran_value_constant(value)) {
-        const ran_tensor *operands[] = {ran_value_constant(value)};
-        ran_tensor *result = NULL;
-        status = ran_op_evaluate(pack, operands, &result);
-        if (status)
-            return status;
-        packed = ran_constant_create(builder.module, ran_value_name(value), result);
-        ran_tensor_release(result);
-        ran_op_erase(pack);
-    }
-    ran_op_set_operand(kernel, operand, packed);
-    ran_value_set_type(ran_region_argument(ran_op_region(kernel, 0), operand),
-                       ran_value_type(packed));
-    return RAN_OK;
+    return ran_kernel_replace_operand(kernel, operand, pack);
 }

@@ -183,5 +183,6 @@ ran_status ran_target_main(ran_context *context, const ran_compile_options *opti
     for (size_t i = 0; !status && i < count; i++)
         if (!i || targets[i].lanes > out_target->lanes)
             *out_target = targets[i];
+    out_target->winograd = options->winograd;
     return status;
 }

@@ -63,6 +63,7 @@ libir_la_SOURCES = \
 	ir/ops/values.c \
 	ir/ops/walk.c \
 	ir/ops/window.c \
+	ir/ops/winograd.c \
 	ir/rewrite.c \
 	ir/stage.c \
 	ir/statistics.c \

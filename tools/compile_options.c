@@ -26,7 +26,8 @@ enum {
 
 static const struct argp_option options[] = {
     {NULL, 'O', "LEVEL", 0, "0, 1, 2 (the default), 3 or s", 0},
-    {NULL, 'f', "[no-]PASS[=VALUE]", 0, "Switch a pass on or off; -fpass-plugin=FILE", 0},
+    {NULL, 'f', "[no-]PASS[=VALUE]", 0,
+     "Switch a pass on or off; -f[no-]winograd (on at -O3); -fpass-plugin=FILE", 0},
     {"passes", OPTION_PASSES, "PIPELINE", 0, "More passes: name{option=value;...},...", 0},
     {"collapse-border", OPTION_COLLAPSE_BORDER, "exact|ones|tile|ignore", 0,
      "What -fcollapse-linear does where windows reach over the edge of a map", 0},
@@ -60,6 +61,18 @@ static void add_switch(ran_compile_arguments *a, struct argp_state *state, char 
     a->switches[a->switch_count].kind = kind;
     a->switches[a->switch_count].name = name;
     a->switches[a->switch_count++].value = value;
+}
+
+/* The one -f switch that is no pass. */
+static bool parse_winograd(ran_compile_arguments *a, const char *value)
+{
+    if (!strcmp(value, "winograd"))
+        a->winograd = RAN_SWITCH_ON;
+    else if (!strcmp(value, "no-winograd"))
+        a->winograd = RAN_SWITCH_OFF;
+    else
+        return false;
+    return true;
 }
 
 static void list_targets(void)
@@ -127,7 +140,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         parse_level(a, value, state);
         return 0;
     case 'f':
-        add_switch(a, state, 'f', value, NULL);
+        if (!parse_winograd(a, value))
+            add_switch(a, state, 'f', value, NULL);
         return 0;
     case 'm':
         parse_machine(a, value, state);
@@ -314,6 +328,9 @@ ran_compile_options ran_compile_options_of(const ran_compile_arguments *a)
                                  .features = a->features,
                                  .prefix = a->prefix,
                                  .weights = a->weights,
+                                 .winograd = a->winograd == RAN_SWITCH_LEVEL
+                                                 ? !strcmp(a->level, "3")
+                                                 : a->winograd == RAN_SWITCH_ON,
                                  .kernel_cache = a->kernel_cache,
                                  .observe = observe,
                                  .observe_data = (void *)a};

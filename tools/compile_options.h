@@ -12,6 +12,9 @@
 
 enum { RAN_COMPILE_SWITCHES = 128 };
 
+/* What -f[no-]NAME says of a choice of code generation. */
+typedef enum ran_switch { RAN_SWITCH_LEVEL, RAN_SWITCH_ON, RAN_SWITCH_OFF } ran_switch;
+
 /* Filled by `ran_compile_argp`, a child of a program's parser; zeroed before. */
 typedef struct ran_compile_arguments {
     ran_model_options model;
@@ -25,6 +28,7 @@ typedef struct ran_compile_arguments {
     size_t switch_count;
     const char *target, *cpu, *features, *prefix, *kernel_cache;
     ran_weights_mode weights;
+    ran_switch winograd;
     bool mem_report;
     /* Where the module as the last approximate pass left it is kept, or NULL: from there on the
      * function stays the same. */

@@ -3,6 +3,7 @@
  * The convolution family: which variant takes an op, and what its body is told.
  *
  *   conv_direct       blocked -> blocked      groups of whole blocks (direct.h)
+ *   conv_winograd     blocked -> blocked      3x3 without stride (winograd.h)
  *   conv_depthwise    blocked -> blocked      one channel a group (depthwise.h)
  *   conv_first_layer  plain -> blocked        few input channels (first_layer.h)
  *   conv_transposed   blocked -> blocked      ConvTranspose, groups of whole blocks (transposed.h)
@@ -20,6 +21,13 @@ bool ran_conv_direct_accepts(const ran_op *anchor, const ran_target *target);
 double ran_conv_direct_cost(const ran_op *anchor, const ran_target *target);
 ran_status ran_conv_direct_prepare(ran_op *kernel, const ran_target *target);
 ran_status ran_conv_direct_describe(ran_emission *emission);
+
+bool ran_conv_winograd_accepts(const ran_op *anchor, const ran_target *target);
+double ran_conv_winograd_cost(const ran_op *anchor, const ran_target *target);
+ran_status ran_conv_winograd_prepare(ran_op *kernel, const ran_target *target);
+ran_status ran_conv_winograd_describe(ran_emission *emission);
+bool ran_winograd_filter_accepts(const ran_op *anchor, const ran_target *target);
+ran_status ran_winograd_filter_describe(ran_emission *emission);
 
 bool ran_conv_depthwise_accepts(const ran_op *anchor, const ran_target *target);
 double ran_conv_depthwise_cost(const ran_op *anchor, const ran_target *target);

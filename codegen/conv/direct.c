@@ -2,13 +2,7 @@
 #include "codegen/conv/direct.h"
 
 #include "codegen/body.h"
-
-/* Input channels a step. */
-#ifdef __aarch64__
-enum { STEP = 4, BY_LANE = 1 };
-#else
-enum { STEP = 2, BY_LANE = 0 };
-#endif
+#include "codegen/conv/tile.h"
 
 struct tile {
     const float *x;     /* the image's first block of the group */
@@ -16,9 +10,6 @@ struct tile {
     int64_t blocks, pixels;
     int64_t row, column; /* first output pixel */
 };
-
-/* Apart from struct tile, whose members have to become constants before loops over this unroll. */
-typedef ran_vf32 sums[CONV_TILE_PIXELS];
 
 RAN_INLINE int64_t weights_of_block(const struct conv_direct_spec *s)
 {
@@ -36,49 +27,12 @@ RAN_INLINE int64_t input_column(const struct conv_direct_spec *s, int64_t column
     return column * s->stride_w + kw * s->dilation_w - s->pad_left;
 }
 
-/* One input channel for those pixels whose bit is set in `pixels`. By-lane FMA takes it from
- * `values`, vectors of STEP channels loaded before; others broadcast it from memory at the pixel's
- * turn, so that one register is enough. */
-RAN_INLINE void channel(const struct conv_direct_spec *s, const struct tile *t, sums *sum,
-                        const ran_vf32 *values, const float *x, int lane, const float *w,
-                        uint64_t pixels)
-{
-    ran_vf32 weight[CONV_TILE_VECTORS];
-    RAN_UNROLL for (int64_t b = 0; b < t->blocks; b++)
-        RAN_UNROLL for (int64_t v = 0; v < RAN_NV; v++)
-            weight[b * RAN_NV + v] =
-                *(const ran_vf32 *)(w + b * weights_of_block(s) + v * RAN_VL);
-    RAN_UNROLL for (int64_t p = 0; p < t->pixels; p++)
-    {
-        if (!(pixels >> p & 1))
-            continue;
-        ran_vf32 value = ran_splat_f32(BY_LANE ? values[p][lane]
-                                               : x[p * s->stride_w * RAN_BLOCK + lane]);
-        RAN_UNROLL for (int64_t v = 0; v < t->blocks * RAN_NV; v++)
-            sum[v][p] += weight[v] * value;
-    }
-}
-
-/* STEP input channels at x and w for the pixels set in `pixels`. */
-RAN_INLINE void step(const struct conv_direct_spec *s, const struct tile *t, sums *sum,
-                     const float *x, const float *w, uint64_t pixels)
-{
-    ran_vf32 values[CONV_TILE_PIXELS];
-    RAN_UNROLL for (int64_t p = 0; p < t->pixels; p++)
-        if (BY_LANE && (pixels >> p & 1))
-            values[p] = *(const ran_vf32 *)(x + p * s->stride_w * RAN_BLOCK);
-    RAN_UNROLL for (int i = 0; i < STEP; i++)
-    {
-        RAN_SEPARATE_STEPS;
-        channel(s, t, sum, values, x, i, w + i * RAN_BLOCK, pixels);
-    }
-}
-
-RAN_INLINE void channels(const struct conv_direct_spec *s, const struct tile *t, sums *sum,
+RAN_INLINE void channels(const struct conv_direct_spec *s, const struct tile *t, conv_sums *sum,
                          const float *x, const float *w, int64_t count, uint64_t pixels)
 {
-    for (int64_t c = 0; c < count; c += STEP)
-        step(s, t, sum, x + c, w + c * RAN_BLOCK, pixels);
+    struct conv_extent extent = {t->blocks, t->pixels, s->stride_w * RAN_BLOCK,
+                                 weights_of_block(s)};
+    conv_tile_channels(extent, sum, x, w, count, pixels);
 }
 
 /* The pixels of the tile for which column kw of the window lies in the map. */
@@ -100,7 +54,7 @@ RAN_INLINE uint64_t all_pixels(const struct tile *t)
 }
 
 /* A window's row. x: its input row in this block of channels; w: its weights. */
-RAN_INLINE void window_row(const struct conv_direct_spec *s, const struct tile *t, sums *sum,
+RAN_INLINE void window_row(const struct conv_direct_spec *s, const struct tile *t, conv_sums *sum,
                            const float *x, const float *w, int64_t count, int64_t border)
 {
     const int64_t all = all_pixels(t);
@@ -122,7 +76,7 @@ RAN_INLINE void window_row(const struct conv_direct_spec *s, const struct tile *
     }
 }
 
-RAN_INLINE void accumulate(const struct conv_direct_spec *s, const struct tile *t, sums *sum,
+RAN_INLINE void accumulate(const struct conv_direct_spec *s, const struct tile *t, conv_sums *sum,
                            int64_t border)
 {
     int64_t top = t->row * s->stride_h - s->pad_top;

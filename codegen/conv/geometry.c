@@ -26,10 +26,12 @@ static void resolve_window(const ran_op *anchor, conv_geometry *g, const ran_typ
                            const ran_type *w, const ran_type *y)
 {
     int64_t in[RAN_MAX_SPATIAL], out[RAN_MAX_SPATIAL], kernel[RAN_MAX_SPATIAL];
+    size_t stated;
+    const int64_t *shape = ran_op_ints(anchor, "kernel_shape", &stated);
     for (int i = 0; i < g->spatial; i++) {
         in[i] = ran_type_extent(x, 2 + i);
         out[i] = ran_type_extent(y, 2 + i);
-        kernel[i] = ran_type_extent(w, 2 + i);
+        kernel[i] = stated ? shape[i] : ran_type_extent(w, 2 + i);
     }
     ran_window_resolve(anchor, g->spatial, in, out, kernel, &g->window);
 }

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "codegen/conv/winograd.h"
+
+#include "codegen/conv/conv.h"
+#include "codegen/conv/direct.h"
+#include "codegen/conv/geometry.h"
+#include "codegen/conv/winograd_filter.h"
+
+/* Tiles of a task at most; tasks an op should have, as far as transforming the input again for the
+ * next part of the output channels costs no more than this part of the time. */
+enum { CHUNK_MAX = 64, TASKS = 8 };
+static const double repeated_part = 0.08;
+/* Cycles of a vector of channels for a tile's transforms, loads and stores. */
+static const double input_cycles = 150, output_cycles = 130;
+
+typedef struct plan {
+    conv_tile tile;             /* of registers: blocks by tiles */
+    int64_t chunk, oc_per_task; /* tiles of a task, blocks of output channels */
+    double seconds;             /* of all images */
+} plan;
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t step_of(const ran_target *target)
+{
+    return target->arch == RAN_ARCH_AARCH64 ? 4 : 2;
+}
+
+static bool takes(const conv_geometry *g)
+{
+    const ran_window *w = &g->window;
+    for (int i = 1; i < RAN_MAX_SPATIAL; i++)
+        if (w->kernel[i] != 3 || w->stride[i] != 1 || w->dilation[i] != 1)
+            return false;
+    return g->spatial == 2 && g->groups == 1;
+}
+
+bool ran_conv_winograd_accepts(const ran_op *anchor, const ran_target *target)
+{
+    conv_geometry g;
+    return target->winograd && ran_conv_geometry(anchor, target, &g) && takes(&g);
+}
+
+/* ---- Sizes ----------------------------------------------------------------------------------------- */
+
+static int64_t tile_rows(const conv_geometry *g)
+{
+    return ceil_div(g->oh, WINOGRAD_OUT);
+}
+
+static int64_t tile_columns(const conv_geometry *g)
+{
+    return ceil_div(g->ow, WINOGRAD_OUT);
+}
+
+static double filter_bytes(const conv_geometry *g)
+{
+    return 4.0 * WINOGRAD_POINTS * (double)(g->ic_blocks * g->oc_blocks * g->block * g->block);
+}
+
+static int64_t scratch_bytes(const conv_geometry *g, const plan *p)
+{
+    return 4 * WINOGRAD_POINTS *
+           ((g->ic_blocks + p->tile.blocks) * p->chunk * g->block + 2 * WINOGRAD_LINE);
+}
+
+/* The products of a point are those of a 1x1 convolution over a row of tiles. */
+static conv_tile register_tile(const conv_geometry *g, const ran_target *target, int64_t chunk)
+{
+    conv_geometry row = *g;
+    row.flat = true;
+    row.ih = row.oh = 1;
+    row.iw = row.ow = chunk;
+    return ran_conv_choose_tile(&row, target, ceil_div(g->ic, step_of(target)) * step_of(target),
+                                0);
+}
+
+/* ---- Time ------------------------------------------------------------------------------------------ */
+
+/* Weights that the second cache does not hold arrive while the products are computed. */
+static double products_seconds(const conv_geometry *g, const ran_target *target, const plan *p)
+{
+    double compute = WINOGRAD_POINTS * p->tile.cycles / (target->ghz * 1e9 * target->dense);
+    double stream = filter_bytes(g) / (ran_target_bandwidth(target, filter_bytes(g)) * 1e9);
+    return compute > stream ? compute : stream;
+}
+
+static double cold_seconds(const conv_geometry *g, const ran_target *target)
+{
+    double cold = filter_bytes(g) - 2 * (double)target->l2;
+    return cold > 0 ? cold / (target->cold_weights * target->dram_bandwidth * 1e9) : 0;
+}
+
+/* Output channels are shared among tasks where there are few tiles. */
+static void split_channels(const conv_geometry *g, int64_t chunks, double input, double all,
+                           plan *p)
+{
+    int64_t tiles = ceil_div(g->oc_blocks, p->tile.blocks), parts = 1;
+    while (parts < tiles && parts * chunks < TASKS && (double)parts * input < repeated_part * all)
+        parts++;
+    p->oc_per_task = ceil_div(tiles, parts) * p->tile.blocks;
+    p->seconds += (double)(ceil_div(g->oc_blocks, p->oc_per_task) - 1) * input;
+}
+
+static plan plan_for_chunk(const conv_geometry *g, const ran_target *target, int64_t chunk)
+{
+    plan p = {.tile = register_tile(g, target, chunk), .chunk = chunk};
+    int64_t chunks = ceil_div(tile_rows(g) * tile_columns(g) * ran_conv_batch(g), chunk);
+    double tiles = (double)(chunks * chunk * (g->block / target->lanes));
+    double cycle = 1 / (target->ghz * 1e9);
+    double input = tiles * (double)g->ic_blocks * input_cycles * cycle;
+    double output = tiles * (double)g->oc_blocks * output_cycles * cycle;
+    p.seconds = input + output + (double)chunks * products_seconds(g, target, &p) +
+                cold_seconds(g, target);
+    split_channels(g, chunks, input, p.seconds, &p);
+    return p;
+}
+
+/* As many tiles a task as are quickest, while what a task computes with stays in the second cache. */
+static plan make_plan(const conv_geometry *g, const ran_target *target)
+{
+    int64_t tiles = tile_rows(g) * tile_columns(g) * ran_conv_batch(g);
+    plan best = {.seconds = 1e300};
+    for (int64_t chunk = tiles < CHUNK_MAX ? tiles : CHUNK_MAX; chunk > 0; chunk--) {
+        plan p = plan_for_chunk(g, target, chunk);
+        bool fits = scratch_bytes(g, &p) <= target->l2 * 3 / 4 || chunk <= 4;
+        if (fits && p.seconds < best.seconds * 0.999)
+            best = p;
+    }
+    return best;
+}
+
+double ran_conv_winograd_cost(const ran_op *anchor, const ran_target *target)
+{
+    conv_geometry g;
+    return ran_conv_geometry(anchor, target, &g) ? make_plan(&g, target).seconds : 1e300;
+}
+
+/* ---- What the kernel is told ------------------------------------------------------------------------- */
+
+ran_status ran_conv_winograd_prepare(ran_op *kernel, const ran_target *target)
+{
+    conv_geometry g;
+    ran_op *anchor = ran_kernel_anchor(kernel);
+    size_t weights = ran_value_index(ran_op_operand(anchor, 1));
+    RAN_ASSERT(NULL, ran_conv_geometry(anchor, target, &g));
+    plan p = make_plan(&g, target);
+    ran_op_set_ints(kernel, "tile",
+                    (int64_t[]){p.tile.blocks, p.tile.pixels, p.chunk, p.oc_per_task}, 4);
+    ran_op_set_ints(anchor, "kernel_shape", (int64_t[]){3, 3}, 2);
+    ran_builder builder = ran_builder_before(kernel);
+    ran_value *value = ran_op_operand(kernel, weights);
+    ran_op *filter = ran_op_create(&builder, RAN_OP_WINOGRAD_FILTER, 1, &value, 1);
+    ran_status status = ran_kernel_replace_operand(kernel, weights, filter);
+    if (status != RAN_OK)
+        return status;
+    return ran_kernel_pack(kernel, weights, (int64_t[]){1, 0}, (int64_t[]){g.block, g.block}, 2,
+                           (int64_t[]){0, 2, 1}, 3);
+}
+
+static void describe_tasks(ran_emission *e, const conv_geometry *g, const plan *p)
+{
+    ran_context *c = e->context;
+    const ran_dim *tiles = ran_conv_tasks(c, g, tile_rows(g) * tile_columns(g));
+    const ran_dim *chunks =
+        ran_dim_binary(c, RAN_DIM_CEILDIV, tiles, ran_dim_constant(c, p->chunk));
+    const ran_dim *parts = ran_dim_constant(c, ceil_div(g->oc_blocks, p->oc_per_task));
+    e->tasks = ran_dim_binary(c, RAN_DIM_MUL, chunks, parts);
+    e->scratch = ran_dim_constant(c, scratch_bytes(g, p));
+}
+
+ran_status ran_conv_winograd_describe(ran_emission *e)
+{
+    conv_geometry g;
+    const int64_t *t = ran_op_ints(e->kernel, "tile", NULL);
+    plan p = {.tile = {.blocks = t[0], .pixels = t[1]}, .chunk = t[2], .oc_per_task = t[3]};
+    RAN_ASSERT(e->context, ran_conv_geometry(e->anchor, e->target, &g));
+    int64_t step = step_of(e->target), last = g.ic - (g.ic_blocks - 1) * g.block;
+    e->body = "conv/winograd";
+    e->function = "conv_winograd";
+    RAN_SPEC(e, struct conv_winograd_spec, x, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
+    RAN_SPEC(e, struct conv_winograd_spec, u, ran_emission_io(e, ran_op_operand(e->anchor, 1)));
+    RAN_SPEC_DIM(e, struct conv_winograd_spec, n, g.batch);
+    RAN_SPEC(e, struct conv_winograd_spec, ih, g.ih);
+    RAN_SPEC(e, struct conv_winograd_spec, iw, g.iw);
+    RAN_SPEC(e, struct conv_winograd_spec, oh, g.oh);
+    RAN_SPEC(e, struct conv_winograd_spec, ow, g.ow);
+    RAN_SPEC(e, struct conv_winograd_spec, pad_top, g.window.pad_begin[1]);
+    RAN_SPEC(e, struct conv_winograd_spec, pad_left, g.window.pad_begin[2]);
+    RAN_SPEC(e, struct conv_winograd_spec, ic_blocks, g.ic_blocks);
+    RAN_SPEC(e, struct conv_winograd_spec, ic_last, ceil_div(last, step) * step);
+    RAN_SPEC(e, struct conv_winograd_spec, oc_blocks, g.oc_blocks);
+    RAN_SPEC(e, struct conv_winograd_spec, tile_rows, tile_rows(&g));
+    RAN_SPEC(e, struct conv_winograd_spec, tile_columns, tile_columns(&g));
+    RAN_SPEC(e, struct conv_winograd_spec, tile_blocks, p.tile.blocks);
+    RAN_SPEC(e, struct conv_winograd_spec, tile_pixels, p.tile.pixels);
+    RAN_SPEC(e, struct conv_winograd_spec, chunk, p.chunk);
+    RAN_SPEC(e, struct conv_winograd_spec, oc_per_task, p.oc_per_task);
+    describe_tasks(e, &g, &p);
+    ran_conv_space(ran_value_type(ran_op_result(e->anchor, 0)), false, &e->store);
+    return RAN_OK;
+}
+
+/* ---- Weights that are not constant -------------------------------------------------------------------- */
+
+bool ran_winograd_filter_accepts(const ran_op *anchor, const ran_target *target)
+{
+    const ran_type *type = ran_value_type(ran_op_operand(anchor, 0));
+    (void)target;
+    return ran_type_elem(type) == RAN_ELEM_F32 && ran_type_is_static(type);
+}
+
+ran_status ran_winograd_filter_describe(ran_emission *e)
+{
+    int64_t filters = ran_type_numel(ran_value_type(ran_op_operand(e->anchor, 0))) / 9;
+    e->body = "conv/winograd_filter";
+    e->function = "winograd_filter";
+    RAN_SPEC(e, struct winograd_filter_spec, w, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
+    RAN_SPEC(e, struct winograd_filter_spec, u, ran_emission_io_result(e, 0));
+    RAN_SPEC(e, struct winograd_filter_spec, filters, filters);
+    e->tasks = ran_dim_constant(e->context, ceil_div(filters, WINOGRAD_FILTERS_A_TASK));
+    return RAN_OK;
+}
