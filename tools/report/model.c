@@ -101,7 +101,7 @@ static void fill_nodes(json_t *nodes, const times *t)
 static ran_status measure(ran_module *module, const ran_compile_options *options, times *t)
 {
     ran_context *context = ran_module_context(module);
-    run_profile profile;
+    run_profile profile = {0};
     run_engine *engine = NULL;
     run_data_set set = {0};
     run_timing timing;
@@ -119,12 +119,12 @@ static ran_status measure(ran_module *module, const ran_compile_options *options
         for (size_t i = 0; i < ran_compiled_kernel_count(compiled); i++)
             add_time(t, ran_compiled_kernel_node(compiled, i),
                      ran_compiled_kernel_schedule(compiled, i),
-                     1e6 * profile.seconds[i] / (double)profile.runs);
+                     run_profile_times(&profile, i).a_run);
     }
     if (engine)
         engine->destroy(engine);
     run_data_clear(&set);
-    free(profile.seconds);
+    run_profile_clear(&profile);
     ran_module_destroy(original);
     return status;
 }

@@ -79,14 +79,25 @@ RAN_GIVE run_engine *run_specialize_create(ran_context *context, const ran_modul
 /* What runs now inside of such an engine (NULL before the first run); any other engine itself. */
 const run_engine *run_specialize_inner(const run_engine *engine);
 
-/* Time of each kernel, summed over all runs, and its least: what it takes undisturbed. */
+/* The times of each kernel, one a run. */
 typedef struct run_profile {
-    double *seconds, *least, last;
+    struct run_series {
+        double *seconds;
+        size_t count, capacity;
+    } *kernels;
+    double last;
     size_t capacity, runs;
 } run_profile;
 
-/* Makes the compiled code call back between kernels. */
+/* Microseconds: on average, in the middle, undisturbed, and of all runs' time the part of one. */
+typedef struct run_times {
+    double mean, median, least, a_run;
+} run_times;
+
+/* Makes the compiled code call back between kernels. `profile` is zero or was used. */
 void run_profile_start(run_profile *profile, ran_compile_options *options);
+run_times run_profile_times(const run_profile *profile, size_t kernel);
+void run_profile_clear(run_profile *profile);
 /* A table, or an array of objects; frees the profile. */
 void run_profile_print(run_profile *profile, const ran_compiled *compiled, bool json);
 
