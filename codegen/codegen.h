@@ -54,7 +54,8 @@ typedef struct ran_target {
     /* Fitted to what kernels were measured to take, in parts of the peak or of what their tiles
      * promise; cold_weights: of dram_bandwidth, at which weights arrive that were not used since the
      * last run; move: of l2_bandwidth, of kernels that move single elements. */
-    double pointwise, dense, first_layer, depthwise, depthwise_strided, cold_weights, move, pool;
+    double pointwise, dense, first_layer, depthwise, depthwise_strided, cold_weights, move, pool,
+        pool_whole;
     bool broadcast_memory;  /* FMA takes a broadcast memory operand or by-lane register cheaply */
     bool winograd;          /* of the options, not of the machine: whether conv_winograd may be taken */
 } ran_target;

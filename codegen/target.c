@@ -48,12 +48,15 @@ static bool has_feature(const char *features, const char *feature)
     return false;
 }
 
-/* The row whose numbers describe this machine: its own, else the best level that it has. */
+/* The row whose numbers describe this machine: its own, else that of the features it has. Virtual
+ * machines may show a model number that LLVM takes for another one's; features they can't invent. */
 static const ran_target *native_row(const char *cpu, const char *features)
 {
     const ran_target *row = find_row(cpu);
     if (row)
         return row;
+    if (has_feature(features, "amx-tile") && has_feature(features, "avx512fp16"))
+        return find_row("sapphirerapids");
 #if defined(__x86_64__)
     if (has_feature(features, "avx512f") && has_feature(features, "avx512vl") &&
         has_feature(features, "avx512dq") && has_feature(features, "avx512bw"))

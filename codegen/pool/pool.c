@@ -207,6 +207,13 @@ bool ran_pool_whole_accepts(const ran_op *op, const ran_target *target)
     return ran_type_elem(x) == RAN_ELEM_F32 && ran_type_rank(x) >= 3;
 }
 
+/* Each vector is read once, from beyond the first cache. */
+double ran_pool_whole_cost(const ran_op *op, const ran_target *target)
+{
+    double elements = (double)ran_type_numel_or_one(ran_value_type(ran_op_operand(op, 0)));
+    return elements / (target->pool_whole * target->lanes * target->ghz * 1e9);
+}
+
 ran_status ran_pool_whole_describe(ran_emission *e)
 {
     const ran_type *x = ran_value_type(ran_op_operand(e->anchor, 0));

@@ -15,6 +15,7 @@
 
 bool ran_pool_window_accepts(const ran_op *anchor, const ran_target *target);
 double ran_pool_window_cost(const ran_op *anchor, const ran_target *target);
+double ran_pool_whole_cost(const ran_op *anchor, const ran_target *target);
 ran_status ran_pool_window_describe(ran_emission *emission);
 bool ran_pool_gradient_accepts(const ran_op *anchor, const ran_target *target);
 ran_status ran_pool_gradient_describe(ran_emission *emission);
