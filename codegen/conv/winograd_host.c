@@ -6,8 +6,8 @@
 #include "codegen/conv/geometry.h"
 #include "codegen/conv/winograd_filter.h"
 
-/* Tiles of a task at most; tasks an op should have, as far as transforming the input again for the
- * next part of the output channels costs no more than this part of the time. */
+/* Tiles of a task at most; tasks that an op should have, for which transforming the input again for
+ * the next part of the output channels may cost this part of the time. */
 enum { CHUNK_MAX = 64, TASKS = 8 };
 static const double repeated_part = 0.08;
 /* Cycles of a vector of channels for a tile's transforms, loads and stores. */
@@ -80,12 +80,33 @@ static conv_tile register_tile(const conv_geometry *g, const ran_target *target,
 
 /* ---- Time ------------------------------------------------------------------------------------------ */
 
-/* Weights that the second cache does not hold arrive while the products are computed. */
-static double products_seconds(const conv_geometry *g, const ran_target *target, const plan *p)
+/* What does not depend on how output channels are shared among tasks. */
+typedef struct chunk_time {
+    int64_t chunks;
+    double input, output, products; /* seconds */
+} chunk_time;
+
+static chunk_time time_chunk(const conv_geometry *g, const ran_target *target, const plan *p)
 {
-    double compute = WINOGRAD_POINTS * p->tile.cycles / (target->ghz * 1e9 * target->dense);
-    double stream = filter_bytes(g) / (ran_target_bandwidth(target, filter_bytes(g)) * 1e9);
-    return compute > stream ? compute : stream;
+    int64_t chunks = ceil_div(tile_rows(g) * tile_columns(g) * ran_conv_batch(g), p->chunk);
+    double tiles = (double)(chunks * p->chunk * (g->block / target->lanes));
+    double cycle = 1 / (target->ghz * 1e9);
+    return (chunk_time){
+        .chunks = chunks,
+        .input = tiles * (double)g->ic_blocks * input_cycles * cycle,
+        .output = tiles * (double)g->oc_blocks * output_cycles * cycle,
+        .products = WINOGRAD_POINTS * (double)chunks * p->tile.cycles * cycle / target->dense};
+}
+
+/* Weights come from a slower cache: once where a task's share stays in the second cache
+ * beside its tiles, else for every chunk. */
+static double stream_seconds(const conv_geometry *g, const ran_target *target, const plan *p,
+                             int64_t chunks)
+{
+    double all = filter_bytes(g);
+    double share = all * (double)p->oc_per_task / (double)g->oc_blocks;
+    bool stays = share + (double)scratch_bytes(g, p) <= (double)target->l2;
+    return (stays ? 1 : (double)chunks) * all / (ran_target_bandwidth(target, all) * 1e9);
 }
 
 static double cold_seconds(const conv_geometry *g, const ran_target *target)
@@ -94,29 +115,33 @@ static double cold_seconds(const conv_geometry *g, const ran_target *target)
     return cold > 0 ? cold / (target->cold_weights * target->dram_bandwidth * 1e9) : 0;
 }
 
-/* Output channels are shared among tasks where there are few tiles. */
-static void split_channels(const conv_geometry *g, int64_t chunks, double input, double all,
-                           plan *p)
+/* With the output channels in so many parts, each of which transforms the input for itself. */
+static plan plan_for_parts(const conv_geometry *g, const ran_target *target, plan p,
+                           const chunk_time *t, int64_t parts)
 {
-    int64_t tiles = ceil_div(g->oc_blocks, p->tile.blocks), parts = 1;
-    while (parts < tiles && parts * chunks < TASKS && (double)parts * input < repeated_part * all)
-        parts++;
-    p->oc_per_task = ceil_div(tiles, parts) * p->tile.blocks;
-    p->seconds += (double)(ceil_div(g->oc_blocks, p->oc_per_task) - 1) * input;
+    p.oc_per_task = ceil_div(ceil_div(g->oc_blocks, p.tile.blocks), parts) * p.tile.blocks;
+    p.seconds = (double)ceil_div(g->oc_blocks, p.oc_per_task) * t->input + t->output +
+                t->products + stream_seconds(g, target, &p, t->chunks) + cold_seconds(g, target);
+    return p;
 }
 
+/* The quickest sharing; more tasks than that where there are few and they cost little. */
 static plan plan_for_chunk(const conv_geometry *g, const ran_target *target, int64_t chunk)
 {
     plan p = {.tile = register_tile(g, target, chunk), .chunk = chunk};
-    int64_t chunks = ceil_div(tile_rows(g) * tile_columns(g) * ran_conv_batch(g), chunk);
-    double tiles = (double)(chunks * chunk * (g->block / target->lanes));
-    double cycle = 1 / (target->ghz * 1e9);
-    double input = tiles * (double)g->ic_blocks * input_cycles * cycle;
-    double output = tiles * (double)g->oc_blocks * output_cycles * cycle;
-    p.seconds = input + output + (double)chunks * products_seconds(g, target, &p) +
-                cold_seconds(g, target);
-    split_channels(g, chunks, input, p.seconds, &p);
-    return p;
+    chunk_time t = time_chunk(g, target, &p);
+    int64_t most = ceil_div(g->oc_blocks, p.tile.blocks);
+    plan best = plan_for_parts(g, target, p, &t, 1);
+    double least = best.seconds;
+    for (int64_t parts = 2; parts <= most; parts++) {
+        plan next = plan_for_parts(g, target, p, &t, parts);
+        int64_t tasks = t.chunks * ceil_div(g->oc_blocks, best.oc_per_task);
+        if (next.seconds < least * 0.99 ||
+            (tasks < TASKS && next.seconds < least * (1 + repeated_part)))
+            best = next;
+        least = next.seconds < least ? next.seconds : least;
+    }
+    return best;
 }
 
 /* As many tiles a task as are quickest, while what a task computes with stays in the second cache. */
