@@ -11,19 +11,6 @@ RAN_INLINE float float_of_bits(int64_t bits)
     return value;
 }
 
-RAN_INLINE float sum_across(ran_vf32 v)
-{
-    RAN_UNROLL for (int64_t half = RAN_VL / 2; half; half /= 2)
-    {
-        RAN_UNROLL for (int64_t l = 0; l < RAN_VL; l++)
-        {
-            if (l < half)
-                v[l] += v[l + half];
-        }
-    }
-    return v[0];
-}
-
 /* Coordinates of element `i` of segment `segment` of a row. */
 RAN_INLINE void set_index(const struct normalize_spec *s, int64_t row, int64_t segment, int64_t i,
                           int64_t *index)
@@ -75,7 +62,7 @@ RAN_INLINE float load_row(const struct normalize_spec *s, void *const *io, float
             *(ran_vf32 *)kept = x;
             sum += x;
         }
-    return sum_across(sum);
+    return v_sum_across(sum);
 }
 
 RAN_INLINE ran_vf32 deviation(const struct normalize_spec *s, ran_vf32 x, ran_vf32 mean,
@@ -92,7 +79,7 @@ RAN_INLINE float spread(const struct normalize_spec *s, const float *kept, ran_v
     for (int64_t segment = 0; segment < segment_count(s); segment++)
         for (int64_t i = 0; i < n; i += RAN_VL, kept += RAN_VL)
             sum += deviation(s, *(const ran_vf32 *)kept, mean, ran_min64(n - i, RAN_VL));
-    return sum_across(sum);
+    return v_sum_across(sum);
 }
 
 RAN_INLINE float inverse_of(const struct normalize_spec *s, float sum)

@@ -18,18 +18,6 @@
         }                                                                                          \
         return x;                                                                                  \
     }                                                                                              \
-    RAN_INLINE type max_across_##name(vector a)                                                    \
-    {                                                                                              \
-        type m = a[0];                                                                             \
-        RAN_UNROLL for (int64_t l = 1; l < RAN_VL; l++) m = a[l] > m || a[l] != a[l] ? a[l] : m;   \
-        return m;                                                                                  \
-    }                                                                                              \
-    RAN_INLINE type sum_across_##name(vector a)                                                    \
-    {                                                                                              \
-        type sum = 0;                                                                              \
-        RAN_UNROLL for (int64_t l = 0; l < RAN_VL; l++) sum += a[l];                               \
-        return sum;                                                                                \
-    }                                                                                              \
     /* Turns kept elements into what is summed; returns the sum's part. */                         \
     RAN_INLINE vector exponentials_##name(const struct rows_spec *s, vector *kept, vector max)     \
     {                                                                                              \
@@ -45,40 +33,57 @@
     {                                                                                              \
         return s->kind == ROWS_LOG_SOFTMAX ? kept - scale : kept * scale;                          \
     }                                                                                              \
+    RAN_INLINE vector load_##name(void *const *io, type *kept, int64_t row, int64_t i,              \
+                                  int64_t lanes)                                                   \
+    {                                                                                              \
+        vector x;                                                                                  \
+        int64_t index[3] = {row, i, 0};                                                            \
+        ran_hook_load(io, &x, index, lanes);                                                       \
+        x = lanes < RAN_VL ? tail_##name(x, -INFINITY_, lanes) : x;                                \
+        *(vector *)(kept + i) = x;                                                                 \
+        return x;                                                                                  \
+    }                                                                                              \
+    RAN_INLINE void store_##name(const struct rows_spec *s, void *const *io, const type *kept,     \
+                                 int64_t row, int64_t i, vector scale, int64_t lanes)              \
+    {                                                                                              \
+        vector v = *(const vector *)(kept + i);                                                    \
+        int64_t index[3] = {row, i, 0};                                                            \
+        v = s->kind == ROWS_HARDMAX ? v : result_##name(s, v, scale);                              \
+        ran_hook_store(io, &v, index, lanes);                                                      \
+    }                                                                                              \
+    RAN_INLINE void mark_first_##name(type *kept, int64_t n, type max)                             \
+    {                                                                                              \
+        bool found = false;                                                                        \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            bool here = !found && kept[i] == max;                                                  \
+            kept[i] = here;                                                                        \
+            found = found || here;                                                                 \
+        }                                                                                          \
+    }                                                                                              \
+    /* Whole vectors and the rest apart: the number of lanes is a constant in each. */             \
     RAN_INLINE void along_axis_##name(const struct rows_spec *s, void *const *io, type *kept,      \
                                       int64_t row)                                                 \
     {                                                                                              \
-        int64_t n = s->extent, index[3] = {row, 0, 0};                                             \
-        vector m = -INFINITY_ - (vector){0}, sum = {0};                                            \
-        for (int64_t i = 0; i < n; i += RAN_VL) {                                                  \
-            vector x;                                                                              \
-            index[1] = i;                                                                          \
-            ran_hook_load(io, &x, index, ran_min64(n - i, RAN_VL));                                \
-            x = n - i < RAN_VL ? tail_##name(x, -INFINITY_, n - i) : x;                            \
-            *(vector *)(kept + i) = x;                                                             \
-            m = v_max(m, x);                                                                       \
+        int64_t rest = s->extent % RAN_VL, full = s->extent - rest, i;                             \
+        vector m = -INFINITY_ - (vector){0}, sum = {0}, scale = {0};                               \
+        for (i = 0; i < full; i += RAN_VL)                                                         \
+            m = v_max(m, load_##name(io, kept, row, i, RAN_VL));                                   \
+        if (rest)                                                                                  \
+            m = v_max(m, load_##name(io, kept, row, full, rest));                                  \
+        m = v_max_across(m) - (vector){0};                                                         \
+        if (s->kind == ROWS_HARDMAX) {                                                             \
+            mark_first_##name(kept, s->extent, m[0]);                                              \
+        } else {                                                                                   \
+            for (i = 0; i < full; i += RAN_VL)                                                     \
+                sum += exponentials_##name(s, (vector *)(kept + i), m);                            \
+            if (rest)                                                                              \
+                sum += tail_##name(exponentials_##name(s, (vector *)(kept + full), m), 0, rest);   \
+            scale = scale_##name(s, v_sum_across(sum) - (vector){0});                              \
         }                                                                                          \
-        m = max_across_##name(m) - (vector){0};                                                    \
-        bool found = false;                                                                        \
-        for (int64_t i = 0; i < n; i += RAN_VL) {                                                  \
-            if (s->kind != ROWS_HARDMAX) {                                                         \
-                vector e = exponentials_##name(s, (vector *)(kept + i), m);                        \
-                sum += n - i < RAN_VL ? tail_##name(e, 0, n - i) : e;                              \
-                continue;                                                                          \
-            }                                                                                      \
-            for (int64_t l = i; l < ran_min64(i + RAN_VL, n); l++) {                               \
-                bool here = !found && kept[l] == m[0];                                             \
-                kept[l] = here;                                                                    \
-                found = found || here;                                                             \
-            }                                                                                      \
-        }                                                                                          \
-        vector scale = scale_##name(s, sum_across_##name(sum) - (vector){0});                      \
-        for (int64_t i = 0; i < n; i += RAN_VL) {                                                  \
-            vector v = *(vector *)(kept + i);                                                      \
-            v = s->kind == ROWS_HARDMAX ? v : result_##name(s, v, scale);                          \
-            index[1] = i;                                                                          \
-            ran_hook_store(io, &v, index, ran_min64(n - i, RAN_VL));                               \
-        }                                                                                          \
+        for (i = 0; i < full; i += RAN_VL)                                                         \
+            store_##name(s, io, kept, row, i, scale, RAN_VL);                                      \
+        if (rest)                                                                                  \
+            store_##name(s, io, kept, row, full, scale, rest);                                     \
     }                                                                                              \
     RAN_INLINE void across_axis_##name(const struct rows_spec *s, void *const *io, vector *kept,   \
                                        int64_t row, int64_t column, int64_t lanes)                 \

@@ -52,6 +52,22 @@
 /* Of booleans held as 0 or 1. */
 #define v_not(x) ((x) ^ 1)
 
+/* Sum and maximum (NaN where there is one) of all lanes, in halves: an order that is always the same. */
+#define v_fold(x, combine)                                                                         \
+    ({                                                                                             \
+        __typeof__(x) f_ = (x), half_ = f_;                                                        \
+        _Pragma("clang loop unroll(full)") for (int w_ = RAN_VL / 2; w_; w_ /= 2)                  \
+        {                                                                                          \
+            _Pragma("clang loop unroll(full)") for (int i_ = 0; i_ < RAN_VL; i_++) half_[i_] =     \
+                f_[(i_ + w_) % RAN_VL];                                                            \
+            f_ = combine(f_, half_);                                                               \
+        }                                                                                          \
+        f_[0];                                                                                     \
+    })
+#define v_plus(x, y) ((x) + (y))
+#define v_sum_across(x) v_fold(x, v_plus)
+#define v_max_across(x) v_fold(x, v_max)
+
 /* Whether any lane of a mask is set. */
 #define v_any(mask)                                                                                \
     ({                                                                                             \
