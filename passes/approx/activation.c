@@ -222,9 +222,36 @@ bool ran_site_is_named(const ran_site *site, const char *glob)
 static size_t count_activations(const ran_region *body)
 {
     size_t count = 0;
-    for (const ran_op *op = ran_region_first(body); op; op = ran_op_next(op))
+    RAN_FOR_OPS (body, op) {
         count += ran_is_activation(op);
+        for (size_t i = 0; i < op->region_count; i++)
+            count += count_activations(op->regions[i]);
+    }
     return count;
+}
+
+static void add_site(ran_sites *sites, ran_op *op, const ran_stages *stages, int64_t batch)
+{
+    ran_site *site = &sites->sites[sites->count++];
+    ran_value *hybrid = hybrid_of(op);
+    *site = (ran_site){.op = op, .x = ran_op_operand(op, 0)};
+    site->is_gate = kind_of(op)->is_gate ||
+                    multiplies(ran_op_result(op, 0), ran_op_operand(op, 0), FIXED_DEPTH);
+    site->y = hybrid ? hybrid : ran_op_result(op, 0);
+    site->name = name_of(site);
+    site->stage = ran_stages_of(stages, op);
+    measure(site, batch);
+}
+
+/* Branches and bodies of loops stand where the op does that has them. */
+static void find_sites(ran_sites *sites, ran_region *body, const ran_stages *stages, int64_t batch)
+{
+    RAN_FOR_OPS (body, op) {
+        if (ran_is_activation(op))
+            add_site(sites, op, stages, batch);
+        for (size_t i = 0; i < op->region_count; i++)
+            find_sites(sites, op->regions[i], stages, batch);
+    }
 }
 
 void ran_sites_find(ran_pass_context *pass, ran_function *function, ran_sites *out_sites)
@@ -233,19 +260,7 @@ void ran_sites_find(ran_pass_context *pass, ran_function *function, ran_sites *o
     ran_stages *stages = ran_stages_create(function);
     *out_sites = (ran_sites){.stage_count = ran_stages_count(stages)};
     out_sites->sites = ran_pass_alloc(pass, (count_activations(body) + 1) * sizeof(ran_site));
-    for (ran_op *op = ran_region_first(body); op; op = ran_op_next(op)) {
-        if (!ran_is_activation(op))
-            continue;
-        ran_site *site = &out_sites->sites[out_sites->count++];
-        ran_value *hybrid = hybrid_of(op);
-        *site = (ran_site){.op = op, .x = ran_op_operand(op, 0)};
-        site->is_gate = kind_of(op)->is_gate ||
-                        multiplies(ran_op_result(op, 0), ran_op_operand(op, 0), FIXED_DEPTH);
-        site->y = hybrid ? hybrid : ran_op_result(op, 0);
-        site->name = name_of(site);
-        site->stage = ran_stages_of(stages, op);
-        measure(site, ran_function_batch(function));
-    }
+    find_sites(out_sites, body, stages, ran_function_batch(function));
     ran_stages_destroy(stages);
     ran_slopes_of_model(pass, out_sites);
     ran_sites_number(ran_function_module(function), out_sites);

@@ -159,22 +159,38 @@ static bool ends_block(const ran_blocks *blocks, const ran_op *op)
 
 /* ---- All of a function ------------------------------------------------------------------------------------ */
 
+static size_t count_convs(const ran_region *body)
+{
+    size_t count = 0;
+    RAN_FOR_OPS (body, op) {
+        count += op->opcode == RAN_OP_CONV;
+        for (size_t i = 0; i < op->region_count; i++)
+            count += count_convs(op->regions[i]);
+    }
+    return count;
+}
+
+static void find_blocks(const ran_sites *sites, ran_region *body, ran_blocks *blocks)
+{
+    RAN_FOR_OPS (body, op) {
+        for (size_t i = 0; i < op->region_count; i++)
+            find_blocks(sites, op->regions[i], blocks);
+        ran_block *block = &blocks->blocks[blocks->count];
+        if (ends_block(blocks, op) || !match_block(sites, op, block))
+            continue;
+        take_lead(sites, block);
+        take_residual(block, block->input);
+        blocks->count++;
+    }
+}
+
 void ran_blocks_find(ran_pass_context *pass, ran_function *function, ran_sites *sites,
                      ran_blocks *out_blocks)
 {
     ran_region *body = ran_function_body(function);
-    size_t convs = 1;
-    for (const ran_op *op = ran_region_first(body); op; op = ran_op_next(op))
-        convs += op->opcode == RAN_OP_CONV;
-    *out_blocks = (ran_blocks){.blocks = ran_pass_alloc(pass, convs * sizeof(ran_block))};
-    for (ran_op *op = ran_region_first(body); op; op = ran_op_next(op)) {
-        ran_block *block = &out_blocks->blocks[out_blocks->count];
-        if (ends_block(out_blocks, op) || !match_block(sites, op, block))
-            continue;
-        take_lead(sites, block);
-        take_residual(block, block->input);
-        out_blocks->count++;
-    }
+    *out_blocks =
+        (ran_blocks){.blocks = ran_pass_alloc(pass, (count_convs(body) + 1) * sizeof(ran_block))};
+    find_blocks(sites, body, out_blocks);
     take_pairs(out_blocks);
 }
 

@@ -53,16 +53,19 @@ static ran_value *main_operand(const ran_op *op)
     return ran_value_constant(x) ? ran_op_operand(op, 1) : x;
 }
 
-/* The op in front, when nothing else uses what it gives. */
+/* The op in front, when nothing else uses what it gives; chains end with their region. */
 static ran_op *previous(const ran_op *op)
 {
     ran_value *x = main_operand(op);
-    return ran_value_has_one_use(x) ? ran_value_op(x) : NULL;
+    ran_op *before = ran_value_has_one_use(x) ? ran_value_op(x) : NULL;
+    return before && before->parent == op->parent ? before : NULL;
 }
 
-static ran_op *next(const ran_value *value)
+static ran_op *next(const ran_op *op)
 {
-    return ran_value_has_one_use(value) ? ran_use_op(ran_value_first_use(value)) : NULL;
+    const ran_value *value = ran_op_result(op, 0);
+    ran_op *user = ran_value_has_one_use(value) ? ran_use_op(ran_value_first_use(value)) : NULL;
+    return user && user->parent == op->parent ? user : NULL;
 }
 
 /* ---- Composition ---------------------------------------------------------------------------------------- */
@@ -159,7 +162,7 @@ static double gain_of(const ran_op *first, const ran_op *last)
             compose(&part, op);
         }
         seen_last = seen_last || op == last;
-        op = next(ran_op_result(op, 0));
+        op = next(op);
     }
     separate += collapsed_macs(&part) < part.macs ? collapsed_macs(&part) : part.macs;
     return (double)(separate - collapsed_macs(&run));
@@ -168,9 +171,9 @@ static double gain_of(const ran_op *first, const ran_op *last)
 /* Whether the next activation behind `a` in its chain is `b`. */
 static bool are_neighbours(const ran_op *a, const ran_op *b)
 {
-    const ran_op *op = next(ran_op_result(a, 0));
+    const ran_op *op = next(a);
     while (op && op != b && is_linear(op))
-        op = next(ran_op_result(op, 0));
+        op = next(op);
     return op == b;
 }
 

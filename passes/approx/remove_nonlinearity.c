@@ -13,7 +13,6 @@
  * count as linear); "Double-Win NAS", section 3.1 (a linear block ends in one ReLU6) and eq. 12 (the
  * hybrid activation); pixel-wise masks: selective network linearisation, which "DeepReShape" compares
  * with.
- * Known misses: activations inside of If and Loop stay.
  */
 #include "passes/approx/blocks.h"
 
