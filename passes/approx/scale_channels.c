@@ -8,9 +8,11 @@
  * Values whose channels must agree (through elementwise ops, norms, pools, additions) form a class. A
  * class that meets the interface, or an op that the pass does not know, is fixed. What begins a class
  * that is not fixed is a convolution or product with constant weights: it loses its last channels, and
- * everything behind it the same ones. With a factor above 1 new channels are made: seeded noise in weights
- * (He), neutral elsewhere. Not the same function: needs fine-tuning. Types are inferred again.
- * Known misses: grouped convolutions other than depthwise, channels on the last axis of maps.
+ * everything behind it the same ones. Where a grouped convolution reads or gives the class, each group loses
+ * its last ones, and the number of groups stays; of a depthwise convolution with a multiplier, groups go.
+ * With a factor above 1 new channels are made: seeded noise in weights (He), neutral elsewhere. Not the same
+ * function: needs fine-tuning. Types are inferred again.
+ * Known misses: shuffles of channels, channels on the last axis of maps.
  */
 #include "ir/map.h"
 #include "passes/approx/channels.h"
@@ -22,8 +24,8 @@
 typedef struct node {
     size_t parent; /* union-find */
     bool fixed, has_maker, visiting, is_listed;
-    int64_t count;
-    const ran_op *concat; /* its channels are those of the operands in turn */
+    int64_t count, parts;  /* of equal parts each keeps its first channels */
+    const ran_op *source;  /* a concat or depthwise convolution: from its operands' channels */
     ran_channels channels;
 } node;
 
@@ -66,7 +68,8 @@ static size_t node_of(scaler *s, const ran_value *value)
     uint64_t *id = ran_map_insert(&s->ids, value, 0, &is_new);
     if (is_new) {
         *id = s->count;
-        s->nodes[s->count] = (node){.parent = s->count, .count = features_of(value)};
+        s->nodes[s->count] =
+            (node){.parent = s->count, .count = features_of(value), .parts = 1};
         s->nodes[s->count++].fixed = features_of(value) < 1;
     }
     return find(s, (size_t)*id);
@@ -84,6 +87,18 @@ static void fix(scaler *s, const ran_value *value)
         s->nodes[node_of(s, value)].fixed = true;
 }
 
+static int64_t gcd(int64_t a, int64_t b)
+{
+    return b ? gcd(b, a % b) : a;
+}
+
+/* Makes the parts so many that each lies within one of `parts`, too. */
+static void divide(node *n, int64_t parts)
+{
+    n->parts = n->parts / gcd(n->parts, parts) * parts;
+    n->fixed |= n->count % n->parts != 0;
+}
+
 static void unite(scaler *s, const ran_value *a, const ran_value *b)
 {
     size_t x = node_of(s, a), y = node_of(s, b);
@@ -91,9 +106,10 @@ static void unite(scaler *s, const ran_value *a, const ran_value *b)
         return;
     node *to = &s->nodes[x], *from = &s->nodes[y];
     from->parent = x;
-    to->fixed |= from->fixed || to->count != from->count || (to->concat && from->concat);
+    to->fixed |= from->fixed || to->count != from->count || (to->source && from->source);
     to->has_maker |= from->has_maker;
-    to->concat = to->concat ? to->concat : from->concat;
+    to->source = to->source ? to->source : from->source;
+    divide(to, from->parts);
 }
 
 static void fix_all(scaler *s, const ran_op *op)
@@ -123,11 +139,18 @@ static bool has_constant_weight(const ran_op *op)
             ran_value_constant(ran_op_operand(op, 2)));
 }
 
+/* One input channel a group. */
 static bool is_depthwise(const ran_op *op)
 {
     const ran_tensor *w = ran_value_constant(ran_op_operand(op, 1));
     return w && op->opcode == RAN_OP_CONV && ran_op_int(op, "group") > 1 &&
-           ran_tensor_dims(w)[1] == 1 && ran_tensor_dims(w)[0] == ran_op_int(op, "group");
+           ran_tensor_dims(w)[1] == 1;
+}
+
+/* What a depthwise convolution gives for each channel. */
+static int64_t multiplier_of(const ran_op *op)
+{
+    return ran_tensor_dims(ran_value_constant(ran_op_operand(op, 1)))[0] / ran_op_int(op, "group");
 }
 
 static void begin_class(scaler *s, const ran_op *op)
@@ -135,16 +158,33 @@ static void begin_class(scaler *s, const ran_op *op)
     s->nodes[node_of(s, ran_op_result(op, 0))].has_maker = true;
 }
 
+static void see_depthwise(scaler *s, const ran_op *op)
+{
+    const ran_value *x = ran_op_operand(op, 0), *y = ran_op_result(op, 0);
+    if (multiplier_of(op) == 1) {
+        unite(s, x, y);
+        return;
+    }
+    node_of(s, x);
+    s->nodes[node_of(s, y)].source = op;
+}
+
 static void see_conv(scaler *s, const ran_op *op)
 {
-    if (!has_constant_weight(op))
+    int64_t groups = ran_op_int(op, "group");
+    if (!has_constant_weight(op) || (groups > 1 && op->opcode == RAN_OP_CONV_TRANSPOSE)) {
         fix_all(s, op);
-    else if (is_depthwise(op))
-        unite(s, ran_op_operand(op, 0), ran_op_result(op, 0));
-    else if (ran_op_int(op, "group") != 1)
-        fix_all(s, op);
-    else
-        begin_class(s, op);
+        return;
+    }
+    if (is_depthwise(op)) {
+        see_depthwise(s, op);
+        return;
+    }
+    begin_class(s, op);
+    if (groups > 1) {
+        divide(&s->nodes[node_of(s, ran_op_operand(op, 0))], groups);
+        divide(&s->nodes[node_of(s, ran_op_result(op, 0))], groups);
+    }
 }
 
 static void see_product(scaler *s, const ran_op *op)
@@ -197,7 +237,7 @@ static void see_concat(scaler *s, const ran_op *op)
     }
     RAN_FOR_OPERANDS (op, i, operand)
         node_of(s, operand);
-    s->nodes[node_of(s, y)].concat = op;
+    s->nodes[node_of(s, y)].source = op;
 }
 
 /* [N, C, H, W] to [N, C H W], by any op that says so. */
@@ -248,11 +288,22 @@ static void see_pad(scaler *s, const ran_op *op)
         fix_all(s, op);
 }
 
+/* By factors; sizes would name the channels. */
+static void see_resize(scaler *s, const ran_op *op)
+{
+    const ran_value *x = ran_op_operand(op, 0), *y = ran_op_result(op, 0);
+    if (ran_op_operand(op, 2) && !ran_op_operand(op, 3) && features_of(x) == features_of(y))
+        unite(s, x, y);
+    else
+        fix_all(s, op);
+}
+
 static const struct rule {
     ran_opcode opcode;
     void (*see)(scaler *s, const ran_op *op);
 } rules[] = {
     {RAN_OP_CONV, see_conv},
+    {RAN_OP_CONV_TRANSPOSE, see_conv},
     {RAN_OP_GEMM, see_product},
     {RAN_OP_MATMUL, see_product},
     {RAN_OP_BATCH_NORMALIZATION, see_same},
@@ -268,6 +319,7 @@ static const struct rule {
     {RAN_OP_SQUEEZE, see_flatten},
     {RAN_OP_REDUCE_MEAN, see_reduce},
     {RAN_OP_PAD, see_pad},
+    {RAN_OP_RESIZE, see_resize},
 };
 
 static void see(scaler *s, const ran_op *op)
@@ -285,16 +337,27 @@ static void see(scaler *s, const ran_op *op)
         fix_all(s, op);
 }
 
-/* Of a fixed concatenation the parts are fixed; of a class that nothing makes, too. */
+/* Whether the channels that an op gives are made of those that it reads. */
+static bool is_source(const ran_op *op)
+{
+    return op->opcode == RAN_OP_CONCAT ||
+           (op->opcode == RAN_OP_CONV && is_depthwise(op) && multiplier_of(op) > 1);
+}
+
+/* What a fixed class comes from is fixed, too; parts of channels don't go with those of others. */
 static void spread_fixed(scaler *s, const ran_region *body)
 {
     for (bool again = true; again;) {
         again = false;
         for (const ran_op *op = ran_region_first(body); op; op = ran_op_next(op)) {
-            if (op->opcode != RAN_OP_CONCAT || !s->nodes[node_of(s, ran_op_result(op, 0))].fixed)
+            if (!is_source(op))
                 continue;
+            node *n = &s->nodes[node_of(s, ran_op_result(op, 0))];
+            n->fixed |= n->parts > 1;
             RAN_FOR_OPERANDS (op, i, operand) {
-                again |= !ran_value_constant(operand) && !s->nodes[node_of(s, operand)].fixed;
+                if (!n->fixed || ran_value_constant(operand))
+                    continue;
+                again |= !s->nodes[node_of(s, operand)].fixed;
                 fix(s, operand);
             }
         }
@@ -303,12 +366,13 @@ static void spread_fixed(scaler *s, const ran_region *body)
 
 /* ---- Lists of channels ------------------------------------------------------------------------------------------ */
 
-static ran_channels scaled(const scaler *s, int64_t count)
+static ran_channels scaled(const scaler *s, const node *n)
 {
-    int64_t wanted = (int64_t)nearbyint((double)count * s->factor);
-    ran_channels all = ran_channels_range(s->pass, 0, wanted < 1 ? 1 : wanted);
-    for (int64_t i = count; i < all.count; i++)
-        ((int64_t *)all.from)[i] = -1;
+    int64_t size = n->count / n->parts, wanted = (int64_t)nearbyint((double)size * s->factor);
+    wanted = wanted < 1 ? 1 : wanted;
+    ran_channels all = ran_channels_range(s->pass, 0, wanted * n->parts);
+    for (int64_t i = 0; i < all.count; i++)
+        ((int64_t *)all.from)[i] = i % wanted < size ? i / wanted * size + i % wanted : -1;
     return all;
 }
 
@@ -329,6 +393,23 @@ static ran_channels joined(scaler *s, const ran_op *concat)
     return (ran_channels){from, total};
 }
 
+/* Each channel `times` over: it and its neighbours c * times + 0, 1, ... */
+static ran_channels repeated(scaler *s, const ran_channels *channels, int64_t times)
+{
+    ran_channels all = ran_channels_range(s->pass, 0, channels->count * times);
+    for (int64_t i = 0; i < all.count; i++)
+        ((int64_t *)all.from)[i] =
+            channels->from[i / times] < 0 ? -1 : channels->from[i / times] * times + i % times;
+    return all;
+}
+
+static ran_channels from_source(scaler *s, const ran_op *source)
+{
+    if (source->opcode == RAN_OP_CONCAT)
+        return joined(s, source);
+    return repeated(s, channels_of(s, ran_op_operand(source, 0)), multiplier_of(source));
+}
+
 /* Of the class, as channels: a flattened value has `inner` features for each of them. */
 static const ran_channels *channels_of(scaler *s, const ran_value *value)
 {
@@ -338,22 +419,16 @@ static const ran_channels *channels_of(scaler *s, const ran_value *value)
     bool is_loop = n->visiting;
     n->visiting = true;
     n->is_listed = true;
-    if (n->fixed || is_loop || (!n->has_maker && !n->concat))
+    if (n->fixed || is_loop || (!n->has_maker && !n->source))
         n->channels = ran_channels_range(s->pass, 0, n->count > 0 ? n->count : 0);
     else
-        n->channels = n->concat ? joined(s, n->concat) : scaled(s, n->count);
+        n->channels = n->source ? from_source(s, n->source) : scaled(s, n);
     return &n->channels;
 }
 
 static ran_channels expanded(scaler *s, const ran_value *value)
 {
-    const ran_channels *channels = channels_of(s, value);
-    int64_t inner = inner_of(s, value);
-    ran_channels all = ran_channels_range(s->pass, 0, channels->count * inner);
-    for (int64_t i = 0; i < all.count; i++)
-        ((int64_t *)all.from)[i] =
-            channels->from[i / inner] < 0 ? -1 : channels->from[i / inner] * inner + i % inner;
-    return all;
+    return repeated(s, channels_of(s, value), inner_of(s, value));
 }
 
 static bool stays(scaler *s, const ran_value *value)
@@ -381,8 +456,10 @@ static void change_weights(scaler *s, ran_op *op)
     int64_t fan_in = ran_tensor_numel(w) / ran_tensor_dims(w)[!out_first];
     if (is_conv && is_depthwise(op)) {
         take(op, 1, 0, &out, 0, fan_in);
-        ran_op_set_int(op, "group", out.count);
+        ran_op_set_int(op, "group", in.count);
     } else {
+        if (is_conv)
+            in.count /= ran_op_int(op, "group"); /* those of the first group: all are alike */
         take(op, 1, out_first, &in, 0, fan_in);
         take(op, 1, !out_first, &out, 0, fan_in);
     }
@@ -419,8 +496,8 @@ static void change_shape(scaler *s, ran_op *op)
 
 static void change(scaler *s, ran_op *op)
 {
-    bool is_weighted = op->opcode == RAN_OP_CONV || op->opcode == RAN_OP_GEMM ||
-                       op->opcode == RAN_OP_MATMUL;
+    bool is_weighted = op->opcode == RAN_OP_CONV || op->opcode == RAN_OP_CONV_TRANSPOSE ||
+                       op->opcode == RAN_OP_GEMM || op->opcode == RAN_OP_MATMUL;
     if (is_weighted && has_constant_weight(op)) {
         if (!stays(s, ran_op_operand(op, 0)) || !stays(s, ran_op_result(op, 0)))
             change_weights(s, op);
