@@ -129,6 +129,8 @@ static ran_status lower_and_plan(ran_compiled *model)
     collect_symbols(model->codegen, model->function);
     ran_status status = ran_check_types(model->function);
     if (!status)
+        status = ran_function_conditions(model->function, &model->conditions);
+    if (!status)
         status = ran_lower(model->function, &model->codegen->target, &model->options);
     if (!status)
         status = ran_memory_plan_create(model->function, &model->plan);
@@ -269,6 +271,7 @@ void ran_compiled_destroy(ran_compiled *model)
     ran_codegen_destroy(model->codegen);
     ran_memory_plan_destroy(model->plan);
     ran_module_destroy(model->own_module);
+    ran_conditions_clear(&model->conditions);
     free(model->kernels);
     free(model);
     ran_compiled_destroy(next);

@@ -127,6 +127,8 @@ static void print_run(const ran_compiled *model, FILE *out)
                  " * bf16 are uint16_t, bool is uint8_t. Re-entrant with a workspace a call.\n"
                  " * parallel may be NULL. Returns 0, or why nothing was computed (3 is reserved):\n"
                  " * 2: an index in the data is out of range\n");
+    if (model->codegen->symbol_count)
+        fprintf(out, " * 4: sizes don't fit together\n");
     print_cpu(model, out);
     describe_values(model, out);
     if (!model->weights_embedded)

@@ -7,6 +7,7 @@
  *                          demanding one first; RAN_RUN_CPU where there is none
  *   PREFIX.variant         which one that is
  *   PREFIX.workspace_size  enough for each target
+ *   PREFIX.unmet           what is wrong with the sizes; PREFIX.run asks it first
  *   PREFIX_run             typed arguments, as the generated header declares
  *   PREFIX_workspace_size, PREFIX_desc
  */
@@ -25,7 +26,7 @@ typedef struct entry {
     ran_compiled *model;
     ran_llvm b;
     LLVMValueRef symbol_values[RAN_SPEC_MAX];
-    LLVMValueRef run, size, variant;
+    LLVMValueRef run, size, variant, unmet;
     LLVMValueRef cpu_features; /* NULL: every CPU of the architecture will do */
 } entry;
 
@@ -64,7 +65,28 @@ static const ran_op *return_op(const entry *e)
     return ran_region_terminator(ran_function_body(e->model->function));
 }
 
-/* ---- The targets' code -------------------------------------------------------------------------- */
+static LLVMValueRef constant_global(entry *e, LLVMValueRef initializer)
+{
+    LLVMValueRef global = LLVMAddGlobal(e->b.module, LLVMTypeOf(initializer), "");
+    LLVMSetInitializer(global, initializer);
+    LLVMSetGlobalConstant(global, true);
+    LLVMSetLinkage(global, LLVMPrivateLinkage);
+    return global;
+}
+
+static LLVMValueRef string_global(entry *e, const char *string)
+{
+    return constant_global(e, LLVMConstStringInContext2(e->b.llvm, string, strlen(string), false));
+}
+
+static void load_symbols(entry *e, LLVMValueRef array)
+{
+    for (size_t i = 0; i < e->b.symbol_count; i++)
+        e->symbol_values[i] =
+            ran_build_load_word(&e->b, ran_build_i64_type(&e->b), array, (int64_t)i);
+}
+
+/* ---- The targets' code --------------------------------------------------------------- */
 
 /* The names of local functions stay apart, for those who look at a profile. */
 static void mark_target(ran_compiled *variant)
@@ -107,7 +129,7 @@ static LLVMValueRef variant_function(const entry *e, const ran_compiled *variant
     return function;
 }
 
-/* ---- Choosing ------------------------------------------------------------------------------------- */
+/* ---- Choosing ------------------------------------------------------------------------ */
 
 typedef struct choice {
     entry *e;
@@ -172,6 +194,49 @@ static void call_variant(ran_llvm *b, void *data, bool chosen)
         ran_build_store_word(b, ran_build_i64(b, RAN_RUN_CPU), c->result, 0);
 }
 
+/* ---- Sizes that don't fit ------------------------------------------------------------ */
+
+/* `text` where a condition does not hold, else `otherwise`. */
+static LLVMValueRef text_unless(entry *e, const ran_condition *c, LLVMValueRef otherwise)
+{
+    ran_llvm *b = &e->b;
+    LLVMValueRef x = ran_build_dim(b, c->a), y = ran_build_dim(b, c->b);
+    LLVMValueRef wrong = c->relation == RAN_EQUAL ? ran_build_not(b, ran_build_equal(b, x, y))
+                                                  : ran_build_less(b, x, y);
+    return ran_build_select(b, wrong, string_global(e, c->text), otherwise);
+}
+
+/* PREFIX.unmet(symbols): the first condition that does not hold, as text; NULL: all do. */
+static void build_unmet(entry *e)
+{
+    ran_llvm *b = &e->b;
+    LLVMTypeRef pointer = ran_build_pointer_type(b);
+    const ran_conditions *conditions = &e->model->conditions;
+    e->unmet = add_function(e, ".unmet", pointer, &pointer, 1, false);
+    ran_build_begin(b, e->unmet);
+    load_symbols(e, LLVMGetParam(e->unmet, 0));
+    LLVMValueRef text = LLVMConstNull(pointer);
+    for (size_t i = conditions->count; i-- > 0;)
+        text = text_unless(e, &conditions->items[i], text);
+    for (size_t i = 0; i < b->symbol_count; i++) {
+        const char *name = ran_dim_name(b->symbols[i]);
+        LLVMValueRef wrong = ran_build_less(b, e->symbol_values[i], ran_build_i64(b, 0));
+        text = ran_build_select(
+            b, wrong, string_global(e, ran_intern_printf(b->context, "%s is negative", name)),
+            text);
+    }
+    ran_build_return_value(b, text);
+}
+
+static void check_sizes(entry *e, LLVMValueRef symbols)
+{
+    ran_llvm *b = &e->b;
+    LLVMValueRef unmet = ran_build_is_null(b, ran_build_call(b, e->unmet, &symbols, 1));
+    ran_build_return_if(b, ran_build_not(b, unmet), i32(e, RAN_RUN_SHAPE));
+}
+
+/* ---- Running ------------------------------------------------------------------------- */
+
 /* The weights lie anywhere in the image, also beyond 2 GiB: their distance is a 64-bit word that
  * the linker fills. */
 static LLVMValueRef embedded_weights(entry *e)
@@ -202,6 +267,7 @@ static void build_run(entry *e)
     LLVMTypeRef parameters[] = {pointer, pointer, pointer, pointer, pointer, pointer};
     e->run = add_function(e, ".run", i32_type(e), parameters, 6, false);
     ran_build_begin(b, e->run);
+    check_sizes(e, LLVMGetParam(e->run, 0));
     call none = {.e = e, .index = -1};
     for (unsigned i = 0; i < 6; i++)
         none.arguments[i] = LLVMGetParam(e->run, i);
@@ -213,7 +279,7 @@ static void build_run(entry *e)
     ran_build_return_i32(b, ran_build_load_word(b, ran_build_i64_type(b), none.result, 0));
 }
 
-/* ---- Workspace size ------------------------------------------------------------------------------- */
+/* ---- Workspace size ------------------------------------------------------------------ */
 
 static void build_size(entry *e)
 {
@@ -230,7 +296,7 @@ static void build_size(entry *e)
     ran_build_return_value(b, size);
 }
 
-/* ---- Typed functions -------------------------------------------------------------------------------- */
+/* ---- Typed functions ----------------------------------------------------------------- */
 
 static LLVMValueRef array_of_parameters(entry *e, LLVMValueRef function, unsigned *next,
                                         size_t count)
@@ -283,7 +349,7 @@ static void build_typed_run(entry *e)
     ran_build_return_i32(&e->b, ran_build_call(&e->b, e->run, arguments, 6));
 }
 
-/* ---- Shapes of the outputs -------------------------------------------------------------------------- */
+/* ---- Shapes of the outputs ----------------------------------------------------------- */
 
 static LLVMValueRef build_shapes(entry *e)
 {
@@ -291,9 +357,7 @@ static LLVMValueRef build_shapes(entry *e)
     LLVMValueRef function = add_function(e, ".output_shapes", LLVMVoidTypeInContext(e->b.llvm),
                                          parameters, 2, false);
     ran_build_begin(&e->b, function);
-    for (size_t i = 0; i < e->b.symbol_count; i++)
-        e->symbol_values[i] = ran_build_load_word(&e->b, ran_build_i64_type(&e->b),
-                                                  LLVMGetParam(function, 0), (int64_t)i);
+    load_symbols(e, LLVMGetParam(function, 0));
     const ran_op *ret = ran_region_terminator(ran_function_body(e->model->function));
     int64_t next = 0;
     for (size_t i = 0; i < ret->operand_count; i++) {
@@ -306,22 +370,7 @@ static LLVMValueRef build_shapes(entry *e)
     return function;
 }
 
-/* ---- Description -------------------------------------------------------------------------------------------------------- */
-
-static LLVMValueRef constant_global(entry *e, LLVMValueRef initializer)
-{
-    LLVMValueRef global = LLVMAddGlobal(e->b.module, LLVMTypeOf(initializer), "");
-    LLVMSetInitializer(global, initializer);
-    LLVMSetGlobalConstant(global, true);
-    LLVMSetLinkage(global, LLVMPrivateLinkage);
-    return global;
-}
-
-static LLVMValueRef string_global(entry *e, const char *string)
-{
-    return constant_global(
-        e, LLVMConstStringInContext2(e->b.llvm, string, strlen(string), false));
-}
+/* ---- Description --------------------------------------------------------------------- */
 
 static int64_t described_dim(const entry *e, const ran_dim *dim)
 {
@@ -424,7 +473,8 @@ static void build_desc(entry *e)
                              ran_build_i64(&e->b, (int64_t)weights_size),
                              i32(e, variant_count),
                              variants,
-                             e->variant};
+                             e->variant,
+                             e->unmet};
     unsigned count = sizeof(fields) / sizeof(*fields);
     LLVMValueRef desc =
         constant_global(e, LLVMConstStructInContext(e->b.llvm, fields, count, false));
@@ -434,7 +484,7 @@ static void build_desc(entry *e)
     ran_build_return_value(&e->b, desc);
 }
 
-/* ---- All ------------------------------------------------------------------------------------------- */
+/* ---- All ----------------------------------------------------------------------------- */
 
 /* The last of the targets is the least demanding: where it runs anywhere nothing is asked, unless
  * others come before it. */
@@ -465,6 +515,7 @@ ran_status ran_entry_build(ran_compiled *model)
         return status;
     e.b.builder = LLVMCreateBuilderInContext(codegen->llvm);
     build_variant(&e);
+    build_unmet(&e);
     build_run(&e);
     build_size(&e);
     build_typed_size(&e);

@@ -94,8 +94,6 @@ bool ran_expand_space_to_depth(ran_expansion *e)
     static const int64_t perm[] = {0, 3, 5, 1, 2, 4};
     const ran_type *x = operand_type(e, 0), *y = result_type(e);
     const ran_dim *b = number(e, ran_op_int(e->op, "blocksize")), *dims[4];
-    if (!ran_dim_is_constant(ran_type_dim(x, 2)) || !ran_dim_is_constant(ran_type_dim(x, 3)))
-        return false;
     for (int i = 0; i < 4; i++)
         dims[i] = ran_type_dim(y, i);
     const ran_dim *split[] = {dims[0], ran_type_dim(x, 1), dims[2], b, dims[3], b};

@@ -138,6 +138,8 @@ static ran_status broadcast_axis(ran_infer *infer, size_t count, const ran_type 
             continue;
         const ran_dim *next = types[i]->dims[own];
         const ran_dim *both = dim ? broadcast_dim(infer->context, dim, next) : next;
+        if (dim && both && !ran_dim_is(dim, 1) && !ran_dim_is(next, 1))
+            ran_infer_require(infer, RAN_EQUAL, "sizes that broadcast", dim, next);
         if (!both)
             return ran_infer_error(infer,
                                    "operand %zu, %s, does not broadcast: axis %d is %s before", i, ran_type_text(infer->context, types[i]), axis,
@@ -199,6 +201,8 @@ ran_status ran_infer_call(ran_infer *infer)
             status = ran_infer_error(infer, "result %s is too large",
                                      ran_type_text(infer->context, infer->results[i]));
     }
+    if (status == RAN_OK)
+        ran_infer_require_sizes(infer);
     return status;
 }
 
@@ -292,13 +296,14 @@ static const ran_type *rename_type(ran_context *context, const ran_type *type, r
     return ran_type_tensor(context, type->elem, type->rank, dims, type->layout);
 }
 
-static void keep_fresh_symbols(ran_infer *infer, uint64_t first, bool any)
+/* `first`: number of the first symbol, `condition`: index of the first condition, of this call. */
+static void keep_fresh_symbols(ran_infer *infer, uint64_t first, size_t condition)
 {
     renaming r = {0};
     if (infer->context->fresh_count == first)
         return;
     for (size_t i = 0; i < infer->op->result_count; i++)
-        match_fresh(&(matcher){&r, first, any}, infer->results[i],
+        match_fresh(&(matcher){&r, first, infer->check_only}, infer->results[i],
                     infer->op->results[i].type);
     for (size_t i = 0; r.count && i < infer->op->result_count; i++) {
         infer->results[i] = rename_type(infer->context, infer->results[i], &r);
@@ -306,18 +311,35 @@ static void keep_fresh_symbols(ran_infer *infer, uint64_t first, bool any)
             infer->known_results[i][j] =
                 ran_dim_substitute(infer->context, infer->known_results[i][j], renamed, &r);
     }
+    for (size_t i = condition; infer->conditions && i < infer->conditions->count; i++) {
+        ran_condition *c = &infer->conditions->items[i];
+        c->a = ran_dim_substitute(infer->context, c->a, renamed, &r);
+        c->b = ran_dim_substitute(infer->context, c->b, renamed, &r);
+    }
+}
+
+static ran_status infer_op(ran_infer *infer, ran_arena *arena, const ran_op *op)
+{
+    ran_infer_allocate(infer, arena, op);
+    fill_operands(infer);
+    uint64_t first = infer->context->fresh_count;
+    size_t condition = infer->conditions ? infer->conditions->count : 0;
+    ran_status status = ran_infer_call(infer);
+    if (status == RAN_OK)
+        keep_fresh_symbols(infer, first, condition);
+    return status;
 }
 
 ran_status ran_infer_op(ran_infer *infer, ran_arena *arena, const ran_op *op, bool check_only)
 {
     *infer = (ran_infer){.check_only = check_only};
-    ran_infer_allocate(infer, arena, op);
-    fill_operands(infer);
-    uint64_t first = infer->context->fresh_count;
-    ran_status status = ran_infer_call(infer);
-    if (status == RAN_OK)
-        keep_fresh_symbols(infer, first, check_only);
-    return status;
+    return infer_op(infer, arena, op);
+}
+
+ran_status ran_infer_conditions(ran_arena *arena, const ran_op *op, ran_conditions *conditions)
+{
+    ran_infer infer = {.check_only = true, .conditions = conditions};
+    return infer_op(&infer, arena, op);
 }
 
 /* ---- Ops and functions ----------------------------------------------------------------------- */

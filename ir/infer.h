@@ -12,6 +12,9 @@ ran_status ran_infer_call(ran_infer *infer);
 /* Infers an op from its operands' present types, changing nothing but nested regions, and these
  * only without `check_only`. */
 ran_status ran_infer_op(ran_infer *infer, ran_arena *arena, const ran_op *op, bool check_only);
+/* The same for what must hold of the sizes when the model runs; adds to `conditions`. */
+ran_status ran_infer_conditions(ran_arena *arena, const ran_op *op, ran_conditions *conditions);
+void ran_infer_require_sizes(const ran_infer *infer);
 ran_status ran_region_infer_types(ran_region *region);
 /* Stores the known elements of the results. */
 void ran_infer_keep_known(const ran_op *op, const ran_infer *infer);

@@ -152,6 +152,26 @@ enum {
 
 enum { RAN_MAX_KNOWN = 1024 };
 
+/* A statement about sizes that inference could not decide (condition.c). */
+typedef enum ran_relation { RAN_EQUAL, RAN_AT_LEAST } ran_relation;
+
+typedef struct ran_condition {
+    ran_relation relation;
+    const ran_dim *a, *b;
+    const char *what; /* "inner dimensions of a and b" */
+    const char *text; /* what is wrong where it does not hold, with the op and its node */
+} ran_condition;
+
+typedef struct ran_conditions {
+    ran_condition *items;
+    size_t count, capacity;
+} ran_conditions;
+
+/* All that must hold of the sizes when the function runs, each once. */
+RAN_MUST_USE ran_status ran_function_conditions(const ran_function *function,
+                                                ran_conditions *out_conditions);
+void ran_conditions_clear(ran_conditions *conditions);
+
 /* What inference sees and fills. Types are those of this call: symbolic in the compiler, concrete in
  * the evaluator. Ops with regions are inferred in the compiler only. */
 typedef struct ran_infer {
@@ -166,6 +186,7 @@ typedef struct ran_infer {
     const ran_type **results;             /* out: all of them must be set */
     const ran_dim ***known_results;       /* out, optional: allocate with ran_infer_known */
     size_t *known_result_count;
+    ran_conditions *conditions; /* out, optional: what ran_infer_require states */
 } ran_infer;
 
 /* Counts of one op (methods, section 0), for one run. */
@@ -271,6 +292,9 @@ void ran_count_op(const ran_op *op, ran_counts *counts); /* adds to *counts */
 ran_status ran_op_error(const ran_op *op, ran_status status, const char *format, ...)
     RAN_PRINTF(3, 4);
 ran_status ran_infer_error(const ran_infer *infer, const char *format, ...) RAN_PRINTF(2, 3);
+/* States what must hold when a model runs, unless it always does. */
+void ran_infer_require(const ran_infer *infer, ran_relation relation, const char *what,
+                       const ran_dim *a, const ran_dim *b);
 /* The elements of operand `index` when they are all known constants; count, or -1 if not known. */
 int64_t ran_infer_constants(const ran_infer *infer, size_t index, int64_t *out, size_t capacity);
 /* Room for known elements of result `index`. */

@@ -8,6 +8,7 @@ UNIT_TESTS = \
 	tests/unit/bitcode \
 	tests/unit/collapse_linear \
 	tests/unit/compile_random \
+	tests/unit/compile_sizes \
 	tests/unit/compile_step \
 	tests/unit/hant_pool \
 	tests/unit/ilp \
@@ -122,7 +123,7 @@ EXTRA_DIST += \
 	tests/harness/summary \
 	$(IR_TESTS) \
 	$(TOOL_TESTS) \
-	$(call found,tests/kernels/* tests/steps/*) \
+	$(call found,tests/kernels/* tests/sizes/* tests/steps/*) \
 	tests/vecmath/ulp.c \
 	$(call found,tests/*/*.c tests/*/*.def tests/*/*.h tests/*/*.py tests/*/*.txt tests/data/* tests/data/*/*)
 

@@ -52,6 +52,11 @@ LLVMValueRef ran_build_dim(ran_llvm *b, const ran_dim *dim);
 LLVMValueRef ran_build_at_least(ran_llvm *b, LLVMValueRef x, int64_t least); /* i1 */
 LLVMValueRef ran_build_is(ran_llvm *b, LLVMValueRef x, int64_t value);          /* i1 */
 LLVMValueRef ran_build_has_bits(ran_llvm *b, LLVMValueRef word, uint64_t bits); /* i1: all of them */
+LLVMValueRef ran_build_equal(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);      /* i1 */
+LLVMValueRef ran_build_less(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);       /* i1; signed */
+LLVMValueRef ran_build_select(ran_llvm *b, LLVMValueRef condition, LLVMValueRef x, LLVMValueRef y);
+/* Leaves a function that returns i32. */
+void ran_build_return_if(ran_llvm *b, LLVMValueRef condition, LLVMValueRef code);
 LLVMValueRef ran_build_max(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);        /* signed */
 void ran_build_return(ran_llvm *b); /* of a void function */
 /* pointer + bytes */

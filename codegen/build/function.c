@@ -60,20 +60,35 @@ static LLVMValueRef select_compared(ran_llvm *b, LLVMIntPredicate predicate, LLV
     return LLVMBuildSelect(b->builder, LLVMBuildICmp(b->builder, predicate, x, y, ""), x, y, "");
 }
 
-/* Dimensions are not negative, so truncation is floor. */
-static LLVMValueRef binary_dim(ran_llvm *b, ran_dim_kind kind, LLVMValueRef x, LLVMValueRef y)
+/* Rounds down, also below zero (N - 3 for an N of 1); a divisor that may be zero, of nothing then,
+ * counts as 1, because a division must not trap. `from_zero`: x is never negative. */
+static LLVMValueRef floor_divide(ran_llvm *b, LLVMValueRef x, LLVMValueRef y, bool from_zero)
+{
+    LLVMValueRef zero = ran_build_i64(b, 0), one = ran_build_i64(b, 1);
+    if (!LLVMIsConstant(y))
+        y = select_compared(b, LLVMIntSGT, y, one);
+    if (from_zero)
+        return LLVMBuildSDiv(b->builder, x, y, "");
+    LLVMValueRef below = LLVMBuildICmp(b->builder, LLVMIntSLT, x, zero, "");
+    LLVMValueRef shift =
+        LLVMBuildSelect(b->builder, below, LLVMBuildSub(b->builder, y, one, ""), zero, "");
+    return LLVMBuildSDiv(b->builder, LLVMBuildSub(b->builder, x, shift, ""), y, "");
+}
+
+static LLVMValueRef binary_dim(ran_llvm *b, const ran_dim *dim, LLVMValueRef x, LLVMValueRef y)
 {
     LLVMValueRef one = ran_build_i64(b, 1);
-    switch (kind) {
+    bool from_zero = ran_dim_is_at_least(ran_dim_lhs(dim), ran_dim_constant(b->context, 0));
+    switch (ran_dim_get_kind(dim)) {
     case RAN_DIM_ADD:
         return ran_build_add(b, x, y);
     case RAN_DIM_MUL:
         return ran_build_mul(b, x, y);
     case RAN_DIM_FLOORDIV:
-        return LLVMBuildSDiv(b->builder, x, y, "");
+        return floor_divide(b, x, y, from_zero);
     case RAN_DIM_CEILDIV:
-        return LLVMBuildSDiv(b->builder,
-                             ran_build_add(b, x, LLVMBuildSub(b->builder, y, one, "")), y, "");
+        return floor_divide(b, ran_build_add(b, x, LLVMBuildSub(b->builder, y, one, "")), y,
+                            from_zero);
     case RAN_DIM_MIN:
         return select_compared(b, LLVMIntSLT, x, y);
     case RAN_DIM_MAX:
@@ -89,7 +104,7 @@ LLVMValueRef ran_build_dim(ran_llvm *b, const ran_dim *dim)
         return ran_build_i64(b, ran_dim_value(dim));
     if (ran_dim_get_kind(dim) == RAN_DIM_SYMBOL)
         return symbol_value(b, dim);
-    return binary_dim(b, ran_dim_get_kind(dim), ran_build_dim(b, ran_dim_lhs(dim)),
+    return binary_dim(b, dim, ran_build_dim(b, ran_dim_lhs(dim)),
                       ran_build_dim(b, ran_dim_rhs(dim)));
 }
 
@@ -125,6 +140,31 @@ LLVMValueRef ran_build_has_bits(ran_llvm *b, LLVMValueRef word, uint64_t bits)
     LLVMValueRef wanted = ran_build_i64(b, (int64_t)bits);
     return LLVMBuildICmp(b->builder, LLVMIntEQ, LLVMBuildAnd(b->builder, word, wanted, ""), wanted,
                          "");
+}
+
+LLVMValueRef ran_build_equal(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
+{
+    return LLVMBuildICmp(b->builder, LLVMIntEQ, x, y, "");
+}
+
+LLVMValueRef ran_build_less(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
+{
+    return LLVMBuildICmp(b->builder, LLVMIntSLT, x, y, "");
+}
+
+LLVMValueRef ran_build_select(ran_llvm *b, LLVMValueRef condition, LLVMValueRef x, LLVMValueRef y)
+{
+    return LLVMBuildSelect(b->builder, condition, x, y, "");
+}
+
+void ran_build_return_if(ran_llvm *b, LLVMValueRef condition, LLVMValueRef code)
+{
+    LLVMBasicBlockRef leave = LLVMAppendBasicBlockInContext(b->llvm, b->function, "");
+    LLVMBasicBlockRef stay = LLVMAppendBasicBlockInContext(b->llvm, b->function, "");
+    LLVMBuildCondBr(b->builder, condition, leave, stay);
+    LLVMPositionBuilderAtEnd(b->builder, leave);
+    ran_build_return_i32(b, code);
+    LLVMPositionBuilderAtEnd(b->builder, stay);
 }
 
 LLVMValueRef ran_build_max(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)

@@ -53,37 +53,47 @@ static bool walk_transpose(walk *w, const ran_dim *const *strides)
     return true;
 }
 
-static int64_t clamp(int64_t value, int64_t low, int64_t high)
+/* Where a slice of an axis begins: counted from its end when negative, kept within it. A negative
+ * step begins at an element, so at the last one at most. NULL: its sign is not known. */
+static const ran_dim *slice_start(const walk *w, const ran_dim *extent, const ran_dim *start,
+                                  int64_t step)
 {
-    return value < low ? low : value > high ? high : value;
+    ran_context *c = w->context;
+    const ran_dim *zero = number(w, 0), *back = number(w, -1);
+    if (ran_dim_is_at_least(back, start))
+        start = ran_dim_binary(c, RAN_DIM_ADD, extent, start);
+    else if (!ran_dim_is_at_least(start, zero))
+        return NULL;
+    const ran_dim *last = step > 0 ? extent : ran_dim_binary(c, RAN_DIM_ADD, extent, back);
+    start = ran_dim_binary(c, RAN_DIM_MIN, start, last);
+    return ran_dim_binary(c, RAN_DIM_MAX, start, zero);
 }
 
-/* Starts and steps must be known, and the sliced axes' extents. */
+/* Axes and steps must be known, and starts at least by what they are computed from. */
 static bool walk_slice(walk *w, const ran_dim *const *strides)
 {
-    int64_t starts[RAN_MAX_RANK], axes[RAN_MAX_RANK], steps[RAN_MAX_RANK];
-    int64_t count = ran_op_known_ints(w->op, 1, starts, RAN_MAX_RANK);
-    if (count < 0)
+    int64_t axes[RAN_MAX_RANK], steps[RAN_MAX_RANK];
+    const ran_dim *const *starts;
+    size_t count = ran_value_known(ran_op_operand(w->op, 1), &starts);
+    if (count == 0 || count > RAN_MAX_RANK)
         return false;
-    for (int64_t i = 0; i < count; i++) {
-        axes[i] = i;
+    for (size_t i = 0; i < count; i++) {
+        axes[i] = (int64_t)i;
         steps[i] = 1;
     }
-    if ((ran_op_operand(w->op, 3) && ran_op_known_ints(w->op, 3, axes, RAN_MAX_RANK) != count) ||
-        (ran_op_operand(w->op, 4) && ran_op_known_ints(w->op, 4, steps, RAN_MAX_RANK) != count))
+    if ((ran_op_operand(w->op, 3) &&
+         ran_op_known_ints(w->op, 3, axes, RAN_MAX_RANK) != (int64_t)count) ||
+        (ran_op_operand(w->op, 4) &&
+         ran_op_known_ints(w->op, 4, steps, RAN_MAX_RANK) != (int64_t)count))
         return false;
     for (int i = 0; i < w->rank; i++)
         w->axis[i].low = strides[i];
-    for (int64_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         int axis = ran_axis(axes[i], w->rank);
-        const ran_dim *dim = ran_type_dim(w->from, axis);
-        if (!ran_dim_is_constant(dim) && (starts[i] < 0 || steps[i] < 0))
+        const ran_dim *start = slice_start(w, ran_type_dim(w->from, axis), starts[i], steps[i]);
+        if (!start)
             return false;
-        int64_t extent = ran_dim_is_constant(dim) ? ran_dim_value(dim) : INT64_MAX;
-        int64_t start = starts[i] < 0 ? starts[i] + extent : starts[i];
-        start = steps[i] > 0 ? clamp(start, 0, extent) : clamp(start, 0, extent - 1);
-        w->base = ran_dim_binary(w->context, RAN_DIM_ADD, w->base,
-                                 times(w, strides[axis], number(w, start)));
+        w->base = ran_dim_binary(w->context, RAN_DIM_ADD, w->base, times(w, strides[axis], start));
         w->axis[axis].low = times(w, strides[axis], number(w, steps[i]));
     }
     return true;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "codegen/pool/pool.h"
 
+#include <string.h>
+
 #include "codegen/pool/window.h"
 #include "ir/ops/compute.h"
 
@@ -11,15 +13,11 @@ static bool is_f32_map(const ran_op *op)
            ran_type_rank(x) <= 2 + POOL_AXES;
 }
 
-/* Extents of the map's axes; false when one is symbolic. */
-static bool map_extents(const ran_type *type, int64_t *out)
+/* Extents of the map's axes, symbolic ones as 1. */
+static void map_extents(const ran_type *type, int64_t *out)
 {
-    for (int i = 2; i < ran_type_rank(type); i++) {
-        if (!ran_dim_is_constant(ran_type_dim(type, i)))
-            return false;
-        out[i - 2] = ran_type_extent(type, i);
-    }
-    return true;
+    for (int i = 2; i < ran_type_rank(type); i++)
+        out[i - 2] = ran_dim_is_constant(ran_type_dim(type, i)) ? ran_type_extent(type, i) : 1;
 }
 
 static bool has_indices(const ran_op *op)
@@ -29,9 +27,8 @@ static bool has_indices(const ran_op *op)
 
 bool ran_pool_window_accepts(const ran_op *op, const ran_target *target)
 {
-    int64_t extents[POOL_AXES];
     (void)target;
-    if (!is_f32_map(op) || !map_extents(ran_value_type(ran_op_operand(op, 0)), extents))
+    if (!is_f32_map(op))
         return false;
     if (op->opcode == RAN_OP_LP_POOL && ran_op_int(op, "p") != 1 && ran_op_int(op, "p") != 2)
         return false;
@@ -95,6 +92,49 @@ static void set_axis(ran_emission *e, const ran_window *window, int axis)
         ran_emission_set(e, words[i].word + (size_t)axis, words[i].value);
 }
 
+static const ran_dim *sum(ran_emission *e, const ran_dim *a, const ran_dim *b)
+{
+    return ran_dim_binary(e->context, RAN_DIM_ADD, a, b);
+}
+
+static const ran_dim *times(ran_emission *e, const ran_dim *a, int64_t b)
+{
+    return ran_dim_binary(e->context, RAN_DIM_MUL, a, ran_dim_constant(e->context, b));
+}
+
+/* Pads of auto_pad, which depend on the extents: half of what the windows need, the rest behind; or
+ * the other way round. */
+static void set_same_pads(ran_emission *e, const ran_window *w, int axis, const ran_dim *in,
+                          const ran_dim *out, bool lower)
+{
+    ran_context *c = e->context;
+    int64_t reach = (w->kernel[axis] - 1) * w->dilation[axis] + 1;
+    const ran_dim *total = times(e, sum(e, out, ran_dim_constant(c, -1)), w->stride[axis]);
+    total = sum(e, sum(e, total, ran_dim_constant(c, reach)), times(e, in, -1));
+    total = ran_dim_binary(c, RAN_DIM_MAX, total, ran_dim_constant(c, 0));
+    const ran_dim *half = ran_dim_binary(c, RAN_DIM_FLOORDIV, total, ran_dim_constant(c, 2));
+    const ran_dim *rest = sum(e, total, times(e, half, -1));
+    size_t at = (size_t)axis;
+    ran_emission_set_dim(e, RAN_SPEC_WORD(struct window_spec, before) + at, lower ? rest : half);
+    ran_emission_set_dim(e, RAN_SPEC_WORD(struct window_spec, after) + at, lower ? half : rest);
+}
+
+/* Axes whose extents are symbolic; `x` and `y` are the maps before and behind the windows. */
+static void set_symbolic_axes(ran_emission *e, const ran_window *w, const ran_type *x,
+                              const ran_type *y)
+{
+    const char *mode = ran_op_string(e->anchor, "auto_pad");
+    for (int i = 2, axis = POOL_AXES - w->spatial; i < ran_type_rank(x); i++, axis++) {
+        const ran_dim *in = ran_type_dim(x, i), *out = ran_type_dim(y, i);
+        if (ran_dim_is_constant(in))
+            continue;
+        ran_emission_set_dim(e, RAN_SPEC_WORD(struct window_spec, in) + (size_t)axis, in);
+        ran_emission_set_dim(e, RAN_SPEC_WORD(struct window_spec, out) + (size_t)axis, out);
+        if (!strncmp(mode, "SAME", 4))
+            set_same_pads(e, w, axis, in, out, !strcmp(mode, "SAME_LOWER"));
+    }
+}
+
 /* (image, block, rows, column, lane) or (plane, rows, column). */
 static void set_space(ran_emission *e, const ran_type *y)
 {
@@ -116,17 +156,18 @@ static void set_space(ran_emission *e, const ran_type *y)
 ran_status ran_pool_window_describe(ran_emission *e)
 {
     ran_window window;
-    int64_t rows = 1;
     const ran_type *x = ran_value_type(ran_op_operand(e->anchor, 0));
     const ran_type *y = ran_value_type(ran_op_result(e->anchor, 0));
     int64_t in[POOL_AXES], out[POOL_AXES];
-    RAN_ASSERT(e->context, map_extents(x, in) && map_extents(y, out));
+    map_extents(x, in);
+    map_extents(y, out);
     ran_window_resolve(e->anchor, ran_type_rank(x) - 2, in, out, NULL, &window);
-    for (int axis = 0; axis < POOL_AXES; axis++) {
+    for (int axis = 0; axis < POOL_AXES; axis++)
         set_axis(e, &window, axis);
-        rows *= axis < POOL_WIDTH ? window.out[axis] : 1;
-    }
-    const ran_dim *blocks, *planes = plane_count(e, x, &blocks);
+    set_symbolic_axes(e, &window, x, y);
+    const ran_dim *blocks, *planes = plane_count(e, x, &blocks), *tasks = planes;
+    for (int i = 2; i + 1 < ran_type_rank(y); i++)
+        tasks = ran_dim_binary(e->context, RAN_DIM_MUL, tasks, ran_type_dim(y, i));
     bool average = e->anchor->opcode == RAN_OP_AVERAGE_POOL;
     bool max = e->anchor->opcode == RAN_OP_MAX_POOL;
     e->body = "pool/window";
@@ -142,8 +183,7 @@ ran_status ran_pool_window_describe(ran_emission *e)
              average ? ran_op_int(e->anchor, "count_include_pad") : 0);
     RAN_SPEC_DIM(e, struct window_spec, planes, planes);
     RAN_SPEC_DIM(e, struct window_spec, blocks, blocks);
-    e->tasks =
-        ran_dim_binary(e->context, RAN_DIM_MUL, planes, ran_dim_constant(e->context, rows));
+    e->tasks = tasks;
     return RAN_OK;
 }
 
@@ -174,7 +214,8 @@ ran_status ran_pool_gradient_describe(ran_emission *e)
     const ran_type *dx = ran_value_type(ran_op_result(e->anchor, 0));
     bool max = e->anchor->opcode == RAN_OP_MAX_POOL_GRADIENT;
     int64_t in[POOL_AXES], out[POOL_AXES], pixels = 1;
-    RAN_ASSERT(e->context, map_extents(dx, in) && map_extents(dy, out));
+    map_extents(dx, in);
+    map_extents(dy, out);
     ran_window_resolve(e->anchor, ran_type_rank(dx) - 2, in, out, NULL, &window);
     for (int axis = 0; axis < POOL_AXES; axis++) {
         set_axis(e, &window, axis);

@@ -52,17 +52,10 @@ static bool is_bidirectional(const ran_op *op)
     return !strcmp(ran_op_string(op, "direction"), "bidirectional");
 }
 
-/* The shapes agree by inference where they are constant; symbolic ones must be the same. */
-static bool same_dim(const ran_op *op, size_t a, int a_axis, size_t b, int b_axis)
-{
-    const ran_value *x = ran_op_operand(op, a), *y = ran_op_operand(op, b);
-    return !x || ran_type_dim(ran_value_type(x), a_axis) == ran_type_dim(ran_value_type(y), b_axis);
-}
-
+/* That sizes agree is known by inference, or checked when the model runs. */
 bool ran_recurrent_accepts(const ran_op *op, const ran_target *target)
 {
     const ran_value *lengths = ran_op_operand(op, LENGTHS);
-    bool first = ran_op_int(op, "layout");
     (void)target;
     for (size_t i = 0; i < op->operand_count; i++) {
         const ran_value *value = ran_op_operand(op, i);
@@ -72,10 +65,7 @@ bool ran_recurrent_accepts(const ran_op *op, const ran_target *target)
     ran_elem elem = lengths ? ran_type_elem(ran_value_type(lengths)) : RAN_ELEM_I64;
     return (elem == RAN_ELEM_I32 || elem == RAN_ELEM_I64) &&
            ran_type_is_static(ran_value_type(ran_op_operand(op, W))) &&
-           ran_type_is_static(ran_value_type(ran_op_operand(op, R))) && same_dim(op, W, 2, X, 2) &&
-           same_dim(op, LENGTHS, 0, X, !first) &&
-           same_dim(op, INITIAL_H, first ? 0 : 1, X, !first) &&
-           same_dim(op, INITIAL_C, first ? 0 : 1, X, !first);
+           ran_type_is_static(ran_value_type(ran_op_operand(op, R)));
 }
 
 static int64_t bits_of(double value)

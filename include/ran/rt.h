@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-enum { RAN_ABI_VERSION = 2 };
+enum { RAN_ABI_VERSION = 3 };
 
 /* What model_run returns. */
 enum {
@@ -22,6 +22,7 @@ enum {
     RAN_RUN_CPU = 1,      /* this CPU lacks an instruction set of every target of the model */
     RAN_RUN_INDEX = 2,    /* an index in the data is out of range */
     RAN_RUN_CAPACITY = 3, /* an output is larger than its buffer; reserved */
+    RAN_RUN_SHAPE = 4,    /* sizes don't fit together; nothing was computed */
 };
 
 #ifndef RAN_PARALLEL_DEFINED
@@ -71,6 +72,9 @@ struct ran_model_desc {
     uint32_t variant_count;
     const struct ran_variant_desc *variants;
     int (*variant)(void);
+    /* What is wrong with these sizes: "add (node Add_1): sizes that broadcast: M and N differ".
+     * NULL when they fit; otherwise `run` returns RAN_RUN_SHAPE. */
+    const char *(*unmet)(const int64_t *symbols);
 };
 
 /* ---- libran_rt: the rest of this header ------------------------------------------------------- */
@@ -79,7 +83,7 @@ struct ran_rt_tensor; /* ran/tensor_file.h */
 struct ran_rt_error;
 
 /* Values of the symbolic dimensions from the inputs' shapes; checks types and shapes. 0, or -1 with
- * the reason in `error`, which names the input. */
+ * the reason in `error`, which names the input, or the sizes that don't fit together. */
 int ran_rt_bind(const struct ran_model_desc *desc, const struct ran_rt_tensor *inputs,
                 int64_t *out_symbols, struct ran_rt_error *error);
 /* Outputs of the right types and shapes, zeroed; clear each with ran_rt_tensor_clear. */

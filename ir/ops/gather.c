@@ -141,6 +141,8 @@ ran_status ran_infer_check_elementwise_indices(ran_infer *infer)
             return ran_infer_error(infer, "indices %s reach beyond axis %d of %s",
                                    ran_type_text(infer->context, indices), i,
                                    ran_type_text(infer->context, x));
+        if (i != axis)
+            ran_infer_require(infer, RAN_AT_LEAST, "sizes of x and indices", b, a);
     }
     return RAN_OK;
 }

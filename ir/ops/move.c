@@ -322,8 +322,10 @@ static ran_status divide_dim(ran_infer *infer, const char *what, const ran_dim *
     if (ran_dim_is_constant(*dim) && ran_dim_value(*dim) % by != 0)
         return ran_infer_error(infer, "%s of %s is no multiple of %lld", what,
                                ran_type_text(infer->context, infer->operands[0]), (long long)by);
-    *dim = ran_dim_binary(infer->context, RAN_DIM_FLOORDIV, *dim,
-                          ran_dim_constant(infer->context, by));
+    const ran_dim *part = ran_dim_binary(infer->context, RAN_DIM_FLOORDIV, *dim,
+                                         ran_dim_constant(infer->context, by));
+    ran_infer_require(infer, RAN_EQUAL, what, *dim, ran_dim_mul_constant(infer->context, part, by));
+    *dim = part;
     return RAN_OK;
 }
 

@@ -220,7 +220,7 @@ static ran_status check_affine(const ran_infer *infer, size_t index)
                                ran_type_text(infer->context, v), ran_type_text(infer->context, x));
     for (int i = 0; i < ran_type_rank(v) && status == RAN_OK; i++)
         if (!ran_dim_is(ran_type_dim(v, i), 1))
-            status = ran_infer_check_equal_dims(infer, "extents of x and what scales it",
+            status = ran_infer_check_equal_dims(infer, "sizes that broadcast",
                                                 ran_type_dim(x, missing + i), ran_type_dim(v, i));
     return status;
 }

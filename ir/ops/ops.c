@@ -137,8 +137,10 @@ ran_status ran_infer_check_equal_dims(const ran_infer *infer, const char *what, 
     const ran_dim *one = ran_dim_constant(infer->context, 1);
     const ran_dim *above_a = ran_dim_add(infer->context, a, one);
     const ran_dim *above_b = ran_dim_add(infer->context, b, one);
-    if (!ran_dim_is_at_least(a, above_b) && !ran_dim_is_at_least(b, above_a))
+    if (!ran_dim_is_at_least(a, above_b) && !ran_dim_is_at_least(b, above_a)) {
+        ran_infer_require(infer, RAN_EQUAL, what, a, b);
         return RAN_OK;
+    }
     return ran_infer_error(infer, "%s: %s and %s differ", what, ran_dim_text(infer->context, a),
                            ran_dim_text(infer->context, b));
 }

@@ -47,7 +47,8 @@ void ran_infer_known_strided(ran_infer *infer, size_t operand, int64_t offset,
 bool ran_dims_constant(int rank, const ran_dim *const *dims, int64_t *out_dims);
 /* An error unless operand `index` has this rank (or none that is known). */
 ran_status ran_infer_check_rank(const ran_infer *infer, size_t index, const char *name, int rank);
-/* An error when a and b differ for all values of the symbols: 3 and 4, N and N + 1. */
+/* An error when a and b differ for all values of the symbols: 3 and 4, N and N + 1. Where they may
+ * differ (N and M), that they must not is stated. */
 ran_status ran_infer_check_equal_dims(const ran_infer *infer, const char *what, const ran_dim *a,
                                       const ran_dim *b);
 

@@ -216,6 +216,7 @@ static ran_status infer_topk(ran_infer *infer)
             return ran_infer_error(infer, "operand k: %s is out of range for axis %d of %s",
                                    ran_dim_text(infer->context, k), axis,
                                    ran_type_text(infer->context, x));
+        ran_infer_require(infer, RAN_AT_LEAST, "the axis and k", extent, k);
     }
     ran_infer_result(infer, 1, RAN_ELEM_I64, rank, dims);
     return ran_infer_result(infer, 0, ran_type_elem(x), rank, dims);

@@ -115,6 +115,15 @@ static ran_status reshape_error(ran_infer *infer, size_t count, const ran_dim *c
                            ran_type_text(infer->context, infer->operands[0]), text);
 }
 
+/* An element that turns out as 0 when the model runs copies x's size, so that must be 0 as well:
+ * shape * size >= size says so without a case. */
+static void require_no_copy(const ran_infer *infer, size_t axis, const ran_dim *requested)
+{
+    const ran_dim *size = ran_type_dim(infer->operands[0], (int)axis);
+    ran_infer_require(infer, RAN_AT_LEAST, "an element of shape that may be 0 copies a size",
+                      ran_dim_mul(infer->context, requested, size), size);
+}
+
 /* Fills `out_dims` from the requested shape: 0 copies, -1 is left NULL and its place returned. */
 static ran_status copy_requested(ran_infer *infer, size_t count, const ran_dim *const *shape,
                                  const ran_dim **out_dims, int *out_wildcard)
@@ -135,6 +144,8 @@ static ran_status copy_requested(ran_infer *infer, size_t count, const ran_dim *
             *out_wildcard = (int)i;
         } else if (ran_dim_is_constant(shape[i]) && ran_dim_value(shape[i]) < 0) {
             return reshape_error(infer, count, shape);
+        } else if (!allow_zero && (int)i < ran_type_rank(x)) {
+            require_no_copy(infer, i, shape[i]);
         }
     }
     return RAN_OK;
@@ -171,6 +182,7 @@ static ran_status check_same_size(ran_infer *infer, size_t count, const ran_dim 
         return reshape_error(infer, count, shape);
     if (ran_dim_is_constant(before) && ran_dim_is_constant(after) && before != after)
         return reshape_error(infer, count, shape);
+    ran_infer_require(infer, RAN_EQUAL, "elements before and after", before, after);
     return RAN_OK;
 }
 
@@ -281,7 +293,10 @@ static ran_status infer_squeeze(ran_infer *infer)
         if (drop && ran_dim_is_constant(dims[i]) && !ran_dim_is(dims[i], 1))
             return ran_infer_error(infer, "axis %d of %s is not 1", i,
                                    ran_type_text(infer->context, infer->operands[0]));
-        if (!drop)
+        if (drop)
+            ran_infer_require(infer, RAN_EQUAL, "an axis that goes and 1", dims[i],
+                              ran_dim_constant(infer->context, 1));
+        else
             dims[count++] = dims[i];
     }
     ran_infer_forward_known(infer, 0);

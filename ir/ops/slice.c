@@ -231,6 +231,21 @@ static pad_mode parse_pad_mode(const ran_op *op)
     return (pad_mode)mode;
 }
 
+/* What edge, reflect and wrap take their values from is not empty: the axis without what negative
+ * pads cut. */
+static void require_source(const ran_infer *infer, const ran_dim *extent, const ran_dim *begin,
+                           const ran_dim *end)
+{
+    ran_context *context = infer->context;
+    const ran_dim *zero = ran_dim_constant(context, 0);
+    if (parse_pad_mode(infer->op) == PAD_CONSTANT)
+        return;
+    extent = ran_dim_add(context, extent, ran_dim_binary(context, RAN_DIM_MIN, begin, zero));
+    extent = ran_dim_add(context, extent, ran_dim_binary(context, RAN_DIM_MIN, end, zero));
+    ran_infer_require(infer, RAN_AT_LEAST, "an axis to pad from and 1", extent,
+                      ran_dim_constant(context, 1));
+}
+
 static ran_status infer_pad_dims(ran_infer *infer, int rank, const ran_dim **dims, int64_t count,
                                  const int64_t *axes, const ran_dim *const *pads)
 {
@@ -241,6 +256,7 @@ static ran_status infer_pad_dims(ran_infer *infer, int rank, const ran_dim **dim
             return ran_infer_error(infer, "axis %lld is out of range or twice in axes of rank %d",
                                    (long long)axes[i], rank);
         seen[axis] = true;
+        require_source(infer, dims[axis], pads[i], pads[i + count]);
         dims[axis] = ran_dim_add(infer->context, dims[axis],
                                  ran_dim_add(infer->context, pads[i], pads[i + count]));
         if (ran_dim_is_constant(dims[axis]) && ran_dim_value(dims[axis]) < 0)

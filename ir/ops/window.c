@@ -100,8 +100,11 @@ ran_status ran_window_infer(ran_infer *infer, int spatial, int i, const ran_dim 
 {
     axis a = read_axis(infer->op, spatial, i, kernel);
     *out_dim = slide(infer->context, &a, in);
-    if (!ran_dim_is_constant(*out_dim) || ran_dim_value(*out_dim) >= 1)
+    if (!ran_dim_is_constant(*out_dim) || ran_dim_value(*out_dim) >= 1) {
+        ran_infer_require(infer, RAN_AT_LEAST, "positions of the window", *out_dim,
+                          ran_dim_constant(infer->context, 1));
         return RAN_OK;
+    }
     return ran_infer_error(infer,
                            "spatial axis %d: a window of %lld does not fit into %s padded by "
                            "%lld and %lld",

@@ -41,6 +41,21 @@ static int bind_input(const struct ran_model_desc *desc, const struct ran_value_
     return 0;
 }
 
+/* "...: M and N differ (N = 3, M = 4)" */
+static int check_sizes(const struct ran_model_desc *desc, const int64_t *symbols,
+                       struct ran_rt_error *error)
+{
+    const char *unmet = desc->unmet(symbols);
+    char values[256] = "";
+    size_t length = 0;
+    if (!unmet)
+        return 0;
+    for (uint32_t i = 0; i < desc->symbol_count && length < sizeof values; i++)
+        length += (size_t)snprintf(values + length, sizeof values - length, "%s%s = %lld",
+                                   i ? ", " : "", desc->symbols[i], (long long)symbols[i]);
+    return ran_rt_fail(error, "%s (%s)", unmet, values);
+}
+
 int ran_rt_bind(const struct ran_model_desc *desc, const struct ran_rt_tensor *inputs,
                 int64_t *out_symbols, struct ran_rt_error *error)
 {
@@ -49,7 +64,7 @@ int ran_rt_bind(const struct ran_model_desc *desc, const struct ran_rt_tensor *i
     for (uint32_t i = 0; i < desc->input_count; i++)
         if (bind_input(desc, &desc->inputs[i], &inputs[i], out_symbols, error))
             return -1;
-    return 0;
+    return check_sizes(desc, out_symbols, error);
 }
 
 static size_t dims_of_outputs(const struct ran_model_desc *desc)
@@ -89,6 +104,8 @@ static int fail_run(const struct ran_model_desc *desc, int code, struct ran_rt_e
         return ran_rt_fail(error, "an index in the data is out of range");
     case RAN_RUN_CAPACITY:
         return ran_rt_fail(error, "an output is larger than its buffer");
+    case RAN_RUN_SHAPE:
+        return ran_rt_fail(error, "sizes don't fit together");
     default:
         return ran_rt_fail(error, "the model failed with code %d", code);
     }

@@ -7,7 +7,7 @@
 #include <ran/pass.h>
 #include <string.h>
 
-#include "tests/harness/unit.h"
+#include "tests/harness/compiled.h"
 #include "tests/harness/random_network.h"
 
 typedef struct run_state {
@@ -51,21 +51,7 @@ static void optimize(run_state *s)
     ran_pass_manager_destroy(manager);
 }
 
-/* ---- Slots: run one after the other, in an order that a pool could have chosen --------------- */
-
-typedef void task_function(void *argument, unsigned slot, size_t begin, size_t end);
-
-static void run_slots(const struct ran_parallel *self, size_t tasks, task_function *task,
-                      void *argument)
-{
-    size_t step = tasks / self->slots / 2 + 1;
-    unsigned slot = 0;
-    /* From the back, in pieces of their own, so that nothing can lean on order or size. */
-    for (size_t end = tasks; end > 0; end -= step < end ? step : end) {
-        task(argument, slot, step < end ? end - step : 0, end);
-        slot = (slot + 1) % self->slots;
-    }
-}
+/* ---- Native code --------------------------------------------------------------------- */
 
 static int run_once(run_state *s, const struct ran_model_desc *desc, const void *weights,
                     unsigned slots, void *const *outputs)

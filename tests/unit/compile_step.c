@@ -4,14 +4,13 @@
  * the evaluator's, and bit by bit the same at every number of slots. So are whole steps of small
  * networks. Arguments that a result updates are passed as both at once, the workspace is poisoned.
  */
-#include <dirent.h>
 #include <math.h>
 #include <ran/compile.h>
 #include <string.h>
 
 #include "passes/grad/training_step.h"
 #include "search/zoo/zoo.h"
-#include "tests/harness/unit.h"
+#include "tests/harness/compiled.h"
 #include "tests/harness/random_network.h"
 
 enum { STEP_VALUES = 256 };
@@ -33,19 +32,6 @@ static void give_up(const step *s, const char *what)
 {
     ran_diagnostics_print(s->context, stderr);
     ck_abort_msg("%s for %s: %s", s->path, s->target ? s->target : "native", what);
-}
-
-static char *read_file(const char *path)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *in = fopen(path, "r"), *out = open_memstream(&text, &size);
-    ck_assert_msg(in != NULL, "%s can't be read", path);
-    for (int c; (c = getc(in)) != EOF;)
-        putc(c, out);
-    fclose(in);
-    fclose(out);
-    return text;
 }
 
 /* Small whole numbers for integers: classes, counters. */
@@ -91,20 +77,7 @@ static void interpret(step *s)
         give_up(s, "the evaluator fails");
 }
 
-/* ---- Slots: run one after the other, in an order that a pool could have chosen --------------- */
-
-typedef void task_function(void *argument, unsigned slot, size_t begin, size_t end);
-
-static void run_slots(const struct ran_parallel *self, size_t tasks, task_function *task,
-                      void *argument)
-{
-    size_t piece = tasks / self->slots / 2 + 1;
-    unsigned slot = 0;
-    for (size_t end = tasks; end > 0; end -= piece < end ? piece : end) {
-        task(argument, slot, piece < end ? end - piece : 0, end);
-        slot = (slot + 1) % self->slots;
-    }
-}
+/* ---- Native code --------------------------------------------------------------------- */
 
 static void run_once(step *s, const struct ran_model_desc *desc, const void *weights,
                      unsigned slots, void **outputs)
@@ -181,10 +154,11 @@ static void compile_and_run(step *s)
     ran_module_destroy(lowered);
 }
 
-static void check_file(const char *path, const char *const *targets)
+static void check_file(const char *path, void *data)
 {
+    const char *const *targets = data;
     step s = {.path = path, .context = ran_context_create(), .tolerance = 1e-4};
-    char *text = read_file(path);
+    char *text = read_text(path);
     if (ran_module_parse(s.context, text, strlen(text), path, &s.module) != RAN_OK)
         give_up(&s, "does not parse");
     s.function = ran_module_first_function(s.module);
@@ -204,23 +178,7 @@ static void check_file(const char *path, const char *const *targets)
 
 static void check_all(const char *const *targets)
 {
-    char folder[4096], path[8192];
-    size_t count = 0;
-    const char *only = getenv("RAN_STEP");
-    snprintf(folder, sizeof(folder), "%s/tests/steps", getenv("RAN_SRCDIR"));
-    DIR *dir = opendir(folder);
-    ck_assert_msg(dir != NULL, "%s can't be read", folder);
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        size_t length = strlen(entry->d_name);
-        if (length < 4 || strcmp(entry->d_name + length - 4, ".ran") != 0)
-            continue;
-        count++;
-        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-        if (!only || strstr(entry->d_name, only))
-            check_file(path, targets);
-    }
-    closedir(dir);
-    ck_assert_uint_gt(count, 0);
+    each_ran_file("steps", getenv("RAN_STEP"), check_file, (void *)targets);
 }
 
 START_TEST(steps_compute_what_the_evaluator_does)
@@ -241,7 +199,7 @@ START_TEST(steps_run_on_lesser_targets)
 }
 END_TEST
 
-/* ---- Networks -------------------------------------------------------------------------------------- */
+/* ---- Networks ------------------------------------------------------------------------ */
 
 static void check_network(const char *name, const ran_zoo_options *options,
                           const ran_optimizer *optimizer)

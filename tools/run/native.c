@@ -101,7 +101,8 @@ static ran_status execute(native *n, const call *c)
     static const char *const reasons[] = {
         [RAN_RUN_CPU] = "this CPU lacks an instruction set that the model was compiled for",
         [RAN_RUN_INDEX] = "an index in the data is out of range",
-        [RAN_RUN_CAPACITY] = "an output is larger than its buffer"};
+        [RAN_RUN_CAPACITY] = "an output is larger than its buffer",
+        [RAN_RUN_SHAPE] = "sizes don't fit together"};
     int code = n->desc->run(c->symbols, c->inputs, c->outputs, n->workspace,
                             n->pool ? ran_rt_pool_parallel(n->pool) : NULL, n->weights);
     return code ? ran_error(n->context, RAN_INVALID, "%s", reasons[code]) : RAN_OK;
