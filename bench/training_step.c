@@ -3,7 +3,8 @@
  * Times one training step (forward, loss, backward, SGD with momentum) of a classifier, natively
  * compiled: training_step MODEL.onnx [BATCH [THREADS [SECONDS]]]. Data and weights are noise.
  * Prints one line: images a second, milliseconds a step, seconds to compile, MB of workspace and
- * state. With RAN_PROFILE set, the slowest kernels follow.
+ * state. With RAN_PROFILE set, the slowest kernels follow; with RAN_DIRECT, no convolution goes by
+ * Winograd's filtering.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -77,6 +78,7 @@ static double compile(bench *b)
 {
     double start = now();
     ran_compile_options options = {.weights = RAN_WEIGHTS_FILE,
+                                   .winograd = !getenv("RAN_DIRECT"),
                                    .profile = getenv("RAN_PROFILE") ? on_kernel : NULL};
     check(b, ran_compile(b->step, &options, &b->compiled));
     check(b, ran_compiled_load(b->compiled, &b->desc, &b->weights));

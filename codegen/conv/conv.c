@@ -41,30 +41,6 @@ static size_t weights_operand(const ran_op *kernel)
     return ran_value_index(ran_op_operand(ran_kernel_anchor(kernel), 1));
 }
 
-/* A transposed convolution of stride 1 is a convolution with its taps from the last to the first. */
-static bool direct_geometry(const ran_op *anchor, const ran_target *target, conv_geometry *g)
-{
-    if (!ran_conv_geometry(anchor, target, g))
-        return false;
-    if (anchor->opcode == RAN_OP_CONV)
-        return true;
-    bool flat = true;
-    for (int i = 1; i < RAN_MAX_SPATIAL; i++) {
-        int64_t pad = (g->window.kernel[i] - 1) * g->window.dilation[i] - g->window.pad_begin[i];
-        if (g->window.stride[i] != 1 || pad < 0)
-            return false;
-        g->window.pad_begin[i] = pad;
-        flat = flat && g->window.kernel[i] == 1 && g->window.in[i] == g->window.out[i];
-    }
-    if (flat) {
-        g->flat = true;
-        g->iw *= g->ih;
-        g->ow *= g->oh;
-        g->ih = g->oh = 1;
-    }
-    return true;
-}
-
 static bool is_transposed(const ran_op *anchor)
 {
     return anchor->opcode == RAN_OP_CONV_TRANSPOSE;
@@ -107,7 +83,7 @@ static int64_t direct_steps(const conv_geometry *g)
 bool ran_conv_direct_accepts(const ran_op *anchor, const ran_target *target)
 {
     conv_geometry g;
-    return direct_geometry(anchor, target, &g) && ran_conv_fills_blocks(&g);
+    return ran_conv_direct_geometry(anchor, target, &g) && ran_conv_fills_blocks(&g);
 }
 
 /* Up to twice the second cache they arrive ahead of their use. */
@@ -122,7 +98,7 @@ static double cold_weights_seconds(const conv_geometry *g, const ran_target *tar
 double ran_conv_direct_cost(const ran_op *anchor, const ran_target *target)
 {
     conv_geometry g;
-    if (!direct_geometry(anchor, target, &g))
+    if (!ran_conv_direct_geometry(anchor, target, &g))
         return 1e300;
     conv_tile tile = ran_conv_choose_tile(&g, target, direct_steps(&g), 0);
     bool pointwise = g.window.kernel[1] * g.window.kernel[2] == 1;
@@ -142,7 +118,7 @@ static ran_status pack_transposed(ran_op *kernel, const conv_geometry *g)
 ran_status ran_conv_direct_prepare(ran_op *kernel, const ran_target *target)
 {
     conv_geometry g;
-    RAN_ASSERT(NULL, direct_geometry(ran_kernel_anchor(kernel), target, &g));
+    RAN_ASSERT(NULL, ran_conv_direct_geometry(ran_kernel_anchor(kernel), target, &g));
     conv_tile tile = ran_conv_choose_tile(&g, target, direct_steps(&g), 0);
     set_tile(kernel, tile.blocks, tile.pixels);
     if (is_transposed(ran_kernel_anchor(kernel)))
@@ -177,7 +153,7 @@ ran_status ran_conv_direct_describe(ran_emission *e)
     conv_geometry g;
     int64_t blocks, pixels, step = e->target->arch == RAN_ARCH_AARCH64 ? 4 : 2;
     begin(e, "conv/direct", "conv_direct", &g);
-    RAN_ASSERT(e->context, direct_geometry(e->anchor, e->target, &g));
+    RAN_ASSERT(e->context, ran_conv_direct_geometry(e->anchor, e->target, &g));
     get_tile(e, &blocks, &pixels);
     SET_COMMON(e, struct conv_direct_spec, &g);
     RAN_SPEC(e, struct conv_direct_spec, groups, g.groups);
@@ -200,7 +176,7 @@ ran_status ran_conv_direct_describe(ran_emission *e)
 bool ran_conv_depthwise_accepts(const ran_op *anchor, const ran_target *target)
 {
     conv_geometry g;
-    if (!direct_geometry(anchor, target, &g) && !(is_transposed(anchor) &&
+    if (!ran_conv_direct_geometry(anchor, target, &g) && !(is_transposed(anchor) &&
                                                   ran_conv_geometry(anchor, target, &g)))
         return false;
     return g.ic == 1 && g.oc == 1 && g.groups > 1 &&
@@ -259,7 +235,7 @@ static void unflatten(conv_geometry *g)
 static bool has_phases(const ran_op *anchor, const ran_target *target)
 {
     conv_geometry g;
-    return is_transposed(anchor) && !direct_geometry(anchor, target, &g);
+    return is_transposed(anchor) && !ran_conv_direct_geometry(anchor, target, &g);
 }
 
 ran_status ran_conv_depthwise_prepare(ran_op *kernel, const ran_target *target)
@@ -272,7 +248,7 @@ ran_status ran_conv_depthwise_prepare(ran_op *kernel, const ran_target *target)
         columns = ceil_div(g.ow, g.window.stride[2]);
         columns = columns < DEPTHWISE_COLUMNS / 2 ? columns : DEPTHWISE_COLUMNS / 2;
     } else {
-        (void)direct_geometry(ran_kernel_anchor(kernel), target, &g);
+        (void)ran_conv_direct_geometry(ran_kernel_anchor(kernel), target, &g);
         unflatten(&g);
         depthwise_tile(&g, target, &rows, &columns);
     }
@@ -288,7 +264,7 @@ ran_status ran_conv_depthwise_describe(ran_emission *e)
     bool phases = has_phases(e->anchor, e->target);
     begin(e, "conv/depthwise", phases ? "conv_depthwise_transposed" : "conv_depthwise", &g);
     if (!phases)
-        RAN_ASSERT(e->context, direct_geometry(e->anchor, e->target, &g));
+        RAN_ASSERT(e->context, ran_conv_direct_geometry(e->anchor, e->target, &g));
     unflatten(&g);
     get_tile(e, &rows, &columns);
     int64_t blocks = ceil_div(g.groups, g.block);

@@ -72,6 +72,29 @@ bool ran_conv_geometry(const ran_op *anchor, const ran_target *target, conv_geom
     return g.oh > 0 && g.ow > 0 && g.ic > 0 && g.oc > 0;
 }
 
+bool ran_conv_direct_geometry(const ran_op *anchor, const ran_target *target, conv_geometry *g)
+{
+    if (!ran_conv_geometry(anchor, target, g))
+        return false;
+    if (anchor->opcode == RAN_OP_CONV)
+        return true;
+    bool flat = true;
+    for (int i = 1; i < RAN_MAX_SPATIAL; i++) {
+        int64_t pad = (g->window.kernel[i] - 1) * g->window.dilation[i] - g->window.pad_begin[i];
+        if (g->window.stride[i] != 1 || pad < 0)
+            return false;
+        g->window.pad_begin[i] = pad;
+        flat = flat && g->window.kernel[i] == 1 && g->window.in[i] == g->window.out[i];
+    }
+    if (flat) {
+        g->flat = true;
+        g->iw *= g->ih;
+        g->ow *= g->oh;
+        g->ih = g->oh = 1;
+    }
+    return true;
+}
+
 bool ran_conv_fills_blocks(const conv_geometry *g)
 {
     return g->groups == 1 || (g->ic % g->block == 0 && g->oc % g->block == 0);

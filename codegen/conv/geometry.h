@@ -27,6 +27,9 @@ typedef struct conv_tile {
  * be packed already. */
 bool ran_conv_geometry(const ran_op *anchor, const ran_target *target, conv_geometry *out);
 bool ran_conv_fills_blocks(const conv_geometry *g);
+/* The same for what is computed as a convolution: a transposed one of stride 1 is one with its taps
+ * from the last to the first. */
+bool ran_conv_direct_geometry(const ran_op *anchor, const ran_target *target, conv_geometry *g);
 /* The tile with the least predicted time for `steps` multiplications an output, leaving `spare`
  * registers free. */
 conv_tile ran_conv_choose_tile(const conv_geometry *g, const ran_target *target, int64_t steps,

@@ -4,8 +4,8 @@
  * stride and dilation, in 36 multiplications for 16 results instead of 144.
  *
  *   x  [n][ic_blocks][ih][iw][RAN_BLOCK]
- *   u  [oc_blocks][36][ic_blocks][RAN_BLOCK input channels][RAN_BLOCK output channels]: the packed
- *      result of winograd_filter
+ *   u  [oc_blocks][36][ic_blocks][RAN_BLOCK input channels][RAN_BLOCK output channels]:
+ *      winograd_filter's result
  *   result through ran_hook_store in (n, channel block, row, column, lane)
  *
  * A map is covered by tiles of 4x4 results, each from 6x6 inputs. A task takes `chunk` tiles in the

@@ -41,7 +41,7 @@ static bool takes(const conv_geometry *g)
 bool ran_conv_winograd_accepts(const ran_op *anchor, const ran_target *target)
 {
     conv_geometry g;
-    return target->winograd && ran_conv_geometry(anchor, target, &g) && takes(&g);
+    return target->winograd && ran_conv_direct_geometry(anchor, target, &g) && takes(&g);
 }
 
 /* ---- Sizes ----------------------------------------------------------------------------------------- */
@@ -161,7 +161,7 @@ static plan make_plan(const conv_geometry *g, const ran_target *target)
 double ran_conv_winograd_cost(const ran_op *anchor, const ran_target *target)
 {
     conv_geometry g;
-    return ran_conv_geometry(anchor, target, &g) ? make_plan(&g, target).seconds : 1e300;
+    return ran_conv_direct_geometry(anchor, target, &g) ? make_plan(&g, target).seconds : 1e300;
 }
 
 /* ---- What the kernel is told ------------------------------------------------------------------------- */
@@ -171,7 +171,7 @@ ran_status ran_conv_winograd_prepare(ran_op *kernel, const ran_target *target)
     conv_geometry g;
     ran_op *anchor = ran_kernel_anchor(kernel);
     size_t weights = ran_value_index(ran_op_operand(anchor, 1));
-    RAN_ASSERT(NULL, ran_conv_geometry(anchor, target, &g));
+    RAN_ASSERT(NULL, ran_conv_direct_geometry(anchor, target, &g));
     plan p = make_plan(&g, target);
     ran_op_set_ints(kernel, "tile",
                     (int64_t[]){p.tile.blocks, p.tile.pixels, p.chunk, p.oc_per_task}, 4);
@@ -179,11 +179,9 @@ ran_status ran_conv_winograd_prepare(ran_op *kernel, const ran_target *target)
     ran_builder builder = ran_builder_before(kernel);
     ran_value *value = ran_op_operand(kernel, weights);
     ran_op *filter = ran_op_create(&builder, RAN_OP_WINOGRAD_FILTER, 1, &value, 1);
-    ran_status status = ran_kernel_replace_operand(kernel, weights, filter);
-    if (status != RAN_OK)
-        return status;
-    return ran_kernel_pack(kernel, weights, (int64_t[]){1, 0}, (int64_t[]){g.block, g.block}, 2,
-                           (int64_t[]){0, 2, 1}, 3);
+    ran_op_set_int(filter, "block", g.block);
+    ran_op_set_int(filter, "transposed", anchor->opcode == RAN_OP_CONV_TRANSPOSE);
+    return ran_kernel_replace_operand(kernel, weights, filter);
 }
 
 static void describe_tasks(ran_emission *e, const conv_geometry *g, const plan *p)
@@ -202,7 +200,7 @@ ran_status ran_conv_winograd_describe(ran_emission *e)
     conv_geometry g;
     const int64_t *t = ran_op_ints(e->kernel, "tile", NULL);
     plan p = {.tile = {.blocks = t[0], .pixels = t[1]}, .chunk = t[2], .oc_per_task = t[3]};
-    RAN_ASSERT(e->context, ran_conv_geometry(e->anchor, e->target, &g));
+    RAN_ASSERT(e->context, ran_conv_direct_geometry(e->anchor, e->target, &g));
     int64_t step = step_of(e->target), last = g.ic - (g.ic_blocks - 1) * g.block;
     e->body = "conv/winograd";
     e->function = "conv_winograd";
@@ -240,12 +238,20 @@ bool ran_winograd_filter_accepts(const ran_op *anchor, const ran_target *target)
 
 ran_status ran_winograd_filter_describe(ran_emission *e)
 {
-    int64_t filters = ran_type_numel(ran_value_type(ran_op_operand(e->anchor, 0))) / 9;
+    const ran_type *w = ran_value_type(ran_op_operand(e->anchor, 0));
+    const ran_type *u = ran_value_type(ran_op_result(e->anchor, 0));
+    bool transposed = ran_op_int(e->anchor, "transposed");
+    int64_t first = ran_type_extent(w, 0), second = ran_type_extent(w, 1);
     e->body = "conv/winograd_filter";
     e->function = "winograd_filter";
     RAN_SPEC(e, struct winograd_filter_spec, w, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
     RAN_SPEC(e, struct winograd_filter_spec, u, ran_emission_io_result(e, 0));
-    RAN_SPEC(e, struct winograd_filter_spec, filters, filters);
-    e->tasks = ran_dim_constant(e->context, ceil_div(filters, WINOGRAD_FILTERS_A_TASK));
+    RAN_SPEC(e, struct winograd_filter_spec, oc, transposed ? second : first);
+    RAN_SPEC(e, struct winograd_filter_spec, ic, transposed ? first : second);
+    RAN_SPEC(e, struct winograd_filter_spec, oc_stride, transposed ? 9 : second * 9);
+    RAN_SPEC(e, struct winograd_filter_spec, ic_stride, transposed ? second * 9 : 9);
+    RAN_SPEC(e, struct winograd_filter_spec, ic_blocks, ran_type_extent(u, 2));
+    RAN_SPEC(e, struct winograd_filter_spec, flip, transposed);
+    e->tasks = ran_dim_constant(e->context, ran_type_extent(u, 0) * ran_type_extent(u, 2));
     return RAN_OK;
 }

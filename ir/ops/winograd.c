@@ -22,14 +22,20 @@ static const double transform[POINTS][TAPS] = {
 static ran_status infer_winograd_filter(ran_infer *infer)
 {
     const ran_dim *dims[RAN_MAX_RANK];
-    const ran_type *w = infer->operands[0];
     ran_context *context = infer->context;
     const ran_dim *taps = ran_dim_constant(context, TAPS);
+    int64_t block = ran_op_int(infer->op, "block"), o = ran_op_int(infer->op, "transposed");
     if (ran_infer_dims(infer, 0, dims) != 4 || dims[2] != taps || dims[3] != taps)
         return ran_infer_error(infer, "w is %s; 3x3 weights have four axes, the last two of three",
-                               ran_type_text(context, w));
-    dims[2] = ran_dim_constant(context, POINTS * POINTS);
-    return ran_infer_result(infer, 0, ran_type_elem(w), 3, dims);
+                               ran_type_text(context, infer->operands[0]));
+    if (block < 1 || o < 0 || o > 1)
+        return ran_infer_error(infer, "block = %lld or transposed = %lld is out of range",
+                               (long long)block, (long long)o);
+    const ran_dim *lanes = ran_dim_constant(context, block);
+    const ran_dim *result[] = {ran_dim_ceil_constant(context, dims[o], block),
+                               ran_dim_constant(context, POINTS * POINTS),
+                               ran_dim_ceil_constant(context, dims[1 - o], block), lanes, lanes};
+    return ran_infer_result(infer, 0, ran_type_elem(infer->operands[0]), 5, result);
 }
 
 static void transform_filter(const double *w, double *u)
@@ -47,16 +53,33 @@ static void transform_filter(const double *w, double *u)
         }
 }
 
+static void turn_taps(double *w)
+{
+    for (int tap = 0; tap < TAPS * TAPS / 2; tap++) {
+        double first = w[tap];
+        w[tap] = w[TAPS * TAPS - 1 - tap];
+        w[TAPS * TAPS - 1 - tap] = first;
+    }
+}
+
 static ran_status evaluate_winograd_filter(ran_evaluation *e)
 {
-    int64_t filters = ran_tensor_numel(e->operands[0]) / (TAPS * TAPS);
-    double *w = ran_load_f64(e->operands[0]);
-    double *u = RAN_NEW(double, ran_tensor_numel(e->results[0]));
-    for (int64_t i = 0; i < filters; i++)
-        transform_filter(w + i * TAPS * TAPS, u + i * POINTS * POINTS);
-    ran_store_f64(e->results[0], u);
+    const int64_t *in = ran_tensor_dims(e->operands[0]), *out = ran_tensor_dims(e->results[0]);
+    int64_t block = out[4], transposed = ran_op_int(e->op, "transposed");
+    double *w = ran_load_f64(e->operands[0]), u[POINTS * POINTS];
+    double *to = RAN_NEW(double, ran_tensor_numel(e->results[0]));
+    for (int64_t n = 0; n < in[0] * in[1]; n++) {
+        int64_t o = transposed ? n % in[1] : n / in[1], i = transposed ? n / in[1] : n % in[1];
+        if (transposed)
+            turn_taps(w + n * TAPS * TAPS);
+        transform_filter(w + n * TAPS * TAPS, u);
+        for (int64_t p = 0; p < POINTS * POINTS; p++)
+            to[(((o / block * out[1] + p) * out[2] + i / block) * block + i % block) * block +
+               o % block] = u[p];
+    }
+    ran_store_f64(e->results[0], to);
     free(w);
-    free(u);
+    free(to);
     return RAN_OK;
 }
 

@@ -138,7 +138,8 @@ static void check_network(uint64_t seed, int layers, const char *level)
     const struct ran_model_desc *desc;
     const void *weights;
     ran_compiled *compiled = NULL;
-    ran_compile_options options = {.weights = RAN_WEIGHTS_FILE, .target = target_of(seed)};
+    ran_compile_options options = {
+        .weights = RAN_WEIGHTS_FILE, .target = target_of(seed), .winograd = seed / 2 % 2};
     s.original = random_network_create(s.context, seed, layers, symbolic);
     s.lowered = ran_module_clone(s.original);
     optimize(&s);

@@ -136,12 +136,13 @@ static void run_with(step *s, const struct ran_model_desc *desc, const void *wei
     }
 }
 
-static void compile_and_run(step *s)
+static void compile_and_run(step *s, bool winograd)
 {
     const struct ran_model_desc *desc;
     const void *weights;
     ran_compiled *compiled = NULL;
-    ran_compile_options options = {.weights = RAN_WEIGHTS_FILE, .target = s->target};
+    ran_compile_options options = {
+        .weights = RAN_WEIGHTS_FILE, .target = s->target, .winograd = winograd};
     ran_module *lowered = ran_module_clone(s->module);
     if (ran_compile(lowered, &options, &compiled) != RAN_OK ||
         ran_compiled_load(compiled, &desc, &weights) != RAN_OK)
@@ -165,7 +166,8 @@ static void check_file(const char *path, void *data)
     interpret(&s);
     for (; *targets; targets++) {
         s.target = strcmp(*targets, "native") ? *targets : NULL;
-        compile_and_run(&s);
+        compile_and_run(&s, false);
+        compile_and_run(&s, true);
     }
     for (size_t i = 0; i < s.inputs; i++)
         ran_tensor_release(s.input[i]);
@@ -217,7 +219,7 @@ static void check_network(const char *name, const ran_zoo_options *options,
         give_up(&s, "there is no step");
     s.function = ran_module_first_function(s.module);
     interpret(&s);
-    compile_and_run(&s);
+    compile_and_run(&s, true);
     for (size_t i = 0; i < s.inputs; i++)
         ran_tensor_release(s.input[i]);
     for (size_t i = 0; i < s.outputs; i++)
