@@ -649,7 +649,8 @@ static ran_status compile_library(const ran_hant *h, const ran_module *module, c
 {
     ran_module *copy = ran_module_clone(module);
     ran_compiled *compiled = NULL;
-    ran_compile_options options = {.target = h->options.latency.target, .prefix = "model"};
+    ran_compile_options options = {
+        .target = h->options.latency.target, .prefix = "model", .winograd = true};
     ran_status status = ran_search_optimize(copy, options.target, "3");
     if (status == RAN_OK)
         status = ran_compile(copy, &options, &compiled);

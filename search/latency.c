@@ -157,7 +157,7 @@ static ran_status estimate(const ran_module *module, const ran_latency_options *
 {
     ran_module *copy = ran_module_clone(module);
     ran_prediction prediction = {0};
-    ran_compile_options compile = {.target = options->target};
+    ran_compile_options compile = {.target = options->target, .winograd = true};
     ran_status status = ran_search_optimize(copy, options->target, "3");
     if (status == RAN_OK)
         status = ran_predict(copy, &compile, &prediction);
@@ -209,7 +209,8 @@ static ran_status build_program(const ran_module *module, const ran_latency_opti
 {
     ran_module *copy = ran_module_clone(module);
     ran_compiled *compiled = NULL;
-    ran_compile_options compile = {.target = options->target, .weights = RAN_WEIGHTS_EMBED};
+    ran_compile_options compile = {
+        .target = options->target, .weights = RAN_WEIGHTS_EMBED, .winograd = true};
     ran_status status = ran_search_optimize(copy, options->target, "3");
     if (status == RAN_OK)
         status = ran_compile(copy, &compile, &compiled);

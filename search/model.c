@@ -54,7 +54,8 @@ ran_status ran_search_optimize(ran_module *module, const char *target, const cha
     ran_pass_manager *manager = ran_pass_manager_create(context);
     ran_status status = ran_pass_manager_set_level(manager, level);
     if (status == RAN_OK)
-        status = ran_cost_model_create(context, &(ran_compile_options){.target = target}, &model);
+        status = ran_cost_model_create(context, &(ran_compile_options){.target = target, .winograd = !strcmp(level, "3")},
+                                       &model);
     if (status == RAN_OK) {
         ran_pass_manager_set_cost_model(manager, model);
         status = ran_pass_manager_run(manager, module);

@@ -80,7 +80,8 @@ static ran_status create_buffers(ran_native *n)
 
 static ran_status compile(ran_native *n, const char *target)
 {
-    ran_compile_options options = {.target = target, .weights = RAN_WEIGHTS_FILE};
+    ran_compile_options options = {
+        .target = target, .weights = RAN_WEIGHTS_FILE, .winograd = true};
     ran_status status = ran_search_optimize(n->module, target, "3");
     if (status == RAN_OK)
         status = create_buffers(n);

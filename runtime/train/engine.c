@@ -85,8 +85,8 @@ static ran_status create_buffers(ran_engine *e)
 static ran_status compile(ran_engine *e, unsigned slots)
 {
     e->lowered = ran_module_clone(e->source);
-    ran_status status = ran_compile(
-        e->lowered, &(ran_compile_options){.weights = RAN_WEIGHTS_FILE}, &e->compiled);
+    ran_compile_options options = {.weights = RAN_WEIGHTS_FILE, .winograd = true};
+    ran_status status = ran_compile(e->lowered, &options, &e->compiled);
     if (!status)
         status = ran_compiled_load(e->compiled, &e->desc, &e->weights);
     if (status)
