@@ -8,8 +8,10 @@ libpasses_la_SOURCES = \
 	passes/approx/channels.c \
 	passes/approx/cull_relu.c \
 	passes/approx/gain.c \
+	passes/approx/merged_block.c \
 	passes/approx/plan.c \
 	passes/approx/pointwise_pair.c \
+	passes/approx/refine_bottlenecks.c \
 	passes/approx/relu_reuse.c \
 	passes/approx/remove_nonlinearity.c \
 	passes/approx/scale_channels.c \

@@ -39,6 +39,8 @@ typedef struct ran_spec {
     ran_unit unit;
 } ran_spec;
 
+/* "50000", "50k", "1.5M"; -1 when it is no count. */
+int64_t ran_parse_count(const char *text);
 /* Text and terms live in `arena`. What is wrong: RAN_USAGE with the column. */
 RAN_MUST_USE ran_status ran_spec_parse(ran_context *context, ran_arena *arena, const char *text,
                                        ran_spec *out_spec);

@@ -79,18 +79,39 @@ static ran_site *take_activation(const ran_sites *sites, ran_value **value)
 
 /* ---- One block ------------------------------------------------------------------------------------------ */
 
-static bool match_block(const ran_sites *sites, ran_op *op, ran_block *out)
+/* Squeeze-and-excitation: the value, and what is made of its mean over the map, are multiplied. */
+static bool is_excited(const ran_value *value)
+{
+    bool is_pooled = false, is_multiplied = false;
+    for (const ran_use *use = ran_value_first_use(value); use; use = ran_use_next(use)) {
+        const ran_op *op = ran_use_op(use);
+        is_pooled |= op->opcode == RAN_OP_GLOBAL_AVERAGE_POOL || op->opcode == RAN_OP_REDUCE_MEAN;
+        is_multiplied |= op->opcode == RAN_OP_MUL;
+    }
+    return ran_value_use_count(value) == 2 && is_pooled && is_multiplied;
+}
+
+static bool match_first_half(const ran_sites *sites, ran_op *op, ran_block *out, ran_value **value)
 {
     *out = (ran_block){.input = ran_op_operand(op, 0)};
     if (!is_pointwise(op) || !take_conv(op, &out->expand))
         return false;
-    ran_value *value = out->expand.value;
-    out->first = take_activation(sites, &value);
-    ran_op *depthwise = only_user(value);
+    *value = out->expand.value;
+    out->first = take_activation(sites, value);
+    ran_op *depthwise = only_user(*value);
     if (!is_depthwise(depthwise) || !take_conv(depthwise, &out->depthwise))
         return false;
-    value = out->depthwise.value;
-    out->second = take_activation(sites, &value);
+    *value = out->depthwise.value;
+    out->second = take_activation(sites, value);
+    return true;
+}
+
+static bool match_block(const ran_sites *sites, ran_op *op, ran_block *out, size_t *excited)
+{
+    ran_value *value;
+    if (!match_first_half(sites, op, out, &value))
+        return false;
+    *excited += is_excited(value);
     ran_op *project = only_user(value);
     if (!is_pointwise(project) || !take_conv(project, &out->project))
         return false;
@@ -176,7 +197,7 @@ static void find_blocks(const ran_sites *sites, ran_region *body, ran_blocks *bl
         for (size_t i = 0; i < op->region_count; i++)
             find_blocks(sites, op->regions[i], blocks);
         ran_block *block = &blocks->blocks[blocks->count];
-        if (ends_block(blocks, op) || !match_block(sites, op, block))
+        if (ends_block(blocks, op) || !match_block(sites, op, block, &blocks->excited))
             continue;
         take_lead(sites, block);
         take_residual(block, block->input);
@@ -192,6 +213,18 @@ void ran_blocks_find(ran_pass_context *pass, ran_function *function, ran_sites *
         (ran_blocks){.blocks = ran_pass_alloc(pass, (count_convs(body) + 1) * sizeof(ran_block))};
     find_blocks(sites, body, out_blocks);
     take_pairs(out_blocks);
+}
+
+const char *ran_blocks_text(ran_pass_context *pass, const ran_blocks *blocks)
+{
+    const char *excited =
+        blocks->excited ? ran_intern_printf(ran_pass_ir(pass),
+                                            " (%zu more have squeeze-and-excitation inside, and can't "
+                                            "become one convolution)",
+                                            blocks->excited)
+                        : "";
+    return ran_intern_printf(ran_pass_ir(pass), "%zu inverted bottlenecks%s", blocks->count,
+                             excited);
 }
 
 ran_block *ran_blocks_of(const ran_blocks *blocks, const ran_site *site)

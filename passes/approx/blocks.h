@@ -34,13 +34,25 @@ typedef struct ran_block {
 typedef struct ran_blocks {
     ran_block *blocks; /* in the order of the function */
     size_t count;
+    size_t excited; /* others, with squeeze-and-excitation inside: no single convolution */
 } ran_blocks;
 
+/* For messages: how many there are, and how many are none for their squeeze-and-excitation. */
+const char *ran_blocks_text(ran_pass_context *pass, const ran_blocks *blocks);
 void ran_blocks_find(ran_pass_context *pass, ran_function *function, ran_sites *sites,
                      ran_blocks *out_blocks);
 const char *ran_block_name(const ran_block *block);
 /* The block that has this activation, or NULL. */
 ran_block *ran_blocks_of(const ran_blocks *blocks, const ran_site *site);
+
+/* ---- The collapsed form (merged_block.c) ------------------------------------------------------------ */
+
+/* A batch norm of x that is the identity: gamma 1, beta 0, mean 0, variance 1 - epsilon. */
+ran_value *ran_block_norm(ran_pass_context *pass, const ran_block *block, ran_op *before,
+                          ran_value *x);
+/* The three convolutions, between which no activation is left, become one; a norm behind them takes the
+ * bias into its mean. */
+void ran_block_merge(ran_pass_context *pass, ran_block *block);
 
 /* ---- AFRB (afrb.c) ------------------------------------------------------------------------------- */
 

@@ -36,8 +36,7 @@ static ran_status fail(const parser *p, const char *at, const char *problem, con
 
 /* ---- Numbers --------------------------------------------------------------------------------------- */
 
-/* "50000", "50k", "1.5M"; -1 when it is no count. */
-static int64_t parse_count(const char *text)
+int64_t ran_parse_count(const char *text)
 {
     char *end = NULL;
     if (!isdigit((unsigned char)*text))
@@ -86,14 +85,14 @@ static ran_status parse_slope(const parser *p, const char *at, const char *value
 
 static ran_status parse_keep(const parser *p, const char *at, const char *value, ran_term *term)
 {
-    term->first = parse_count(value);
+    term->first = ran_parse_count(value);
     return term->first >= 0 ? RAN_OK : fail(p, at, "keep: takes a count such as 50k, not", value);
 }
 
 static ran_status parse_cheapest(const parser *p, const char *at, const char *value,
                                  ran_term *term)
 {
-    term->first = parse_count(value);
+    term->first = ran_parse_count(value);
     return term->first >= 1 ? RAN_OK
                             : fail(p, at, "cheapest: takes how many, from 1 on, not", value);
 }

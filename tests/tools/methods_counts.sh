@@ -73,6 +73,22 @@ for field in parameters macs nonlinear_elements; do
         "$field of the hardened supernet and of sub-network A"
 done
 
+# Refined by rule: sub-network A becomes B, and with MACs to spare no more than those of C.
+rewrite ran_subnet_a.ran refined.ran --passes='refine-bottlenecks{macs=484M}'
+for field in parameters macs nonlinear_elements; do
+    expect_equal "$(count refined.ran ran $field)" "$(count ran_subnet_b.ran ran $field)" \
+        "$field of the refined sub-network A and of sub-network B"
+done
+rewrite ran_subnet_a.ran refined.ran --passes='refine-bottlenecks{macs=489.2M}'
+near refined.ran ran macs 487800000
+near refined.ran ran parameters 4670000
+# Kernels that grew by zeros give what they gave.
+expect 0 ran-design build mobilenet_v2_cifar --width 0.35 --seed 3 -o small.ran
+rewrite small.ran grown.ran --passes='refine-bottlenecks{macs=1G;collapse=0}'
+grep -q 'conv.*\[7, 7\]\|x7x7x' grown.ran || fail "no kernel grew to 7"
+expect 0 ran-run small.ran --interpret --output-dir=small
+expect 0 ran-run grown.ran --interpret --expected=small/output_0.pb --rtol=0 --atol=0
+
 # ---- RAN-implicit: 40 % of the hidden channels linear ---------------------------------------------
 build convnext_tiny
 for variant in none gelu exp; do
