@@ -53,11 +53,14 @@ libir_la_SOURCES = \
 	ir/ops/reduce.c \
 	ir/ops/reduce_gradient.c \
 	ir/ops/resize.c \
+	ir/ops/roi_align.c \
 	ir/ops/sample.c \
+	ir/ops/sample_gradient.c \
 	ir/ops/scatter.c \
 	ir/ops/shape.c \
 	ir/ops/shape_gradient.c \
 	ir/ops/signal.c \
+	ir/ops/signal_gradient.c \
 	ir/ops/slice.c \
 	ir/ops/softmax.c \
 	ir/ops/unique.c \
@@ -78,4 +81,4 @@ libir_la_SOURCES = \
 	ir/type.c \
 	ir/verify.c
 noinst_HEADERS += ir/arena.h ir/context.h ir/cost.h ir/dim.h ir/gradient.h ir/infer.h ir/ir.h ir/map.h ir/module.h ir/no_gradient.def ir/noise.h ir/number.h \
-	ir/ops/compute.h ir/ops/gradient.h ir/source.h ir/statistics.h ir/text.h
+	ir/ops/compute.h ir/ops/gradient.h ir/ops/sample.h ir/source.h ir/statistics.h ir/text.h

@@ -78,3 +78,56 @@ ran_status ran_affine_grid_gradient(ran_gradient *g, const ran_op *op)
     ran_status status = ran_gradient_need_static(op);
     return status == RAN_OK ? ran_gradient_by_composition(g, op, compose_affine_grid) : status;
 }
+
+/* ---- det
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static ran_value *identity_matrix(ran_gradient *g, int64_t n)
+{
+    ran_tensor *identity = ran_tensor_create(RAN_ELEM_F64, 2, (int64_t[]){n, n});
+    for (int64_t i = 0; i < n; i++)
+        ran_tensor_set_f64(identity, i * n + i, 1);
+    ran_value *value = ran_constant_create(ran_gradient_builder(g)->module, NULL, identity);
+    ran_tensor_release(identity);
+    return value;
+}
+
+/* By Faddeev and LeVerrier, without division by what may be 0: M_1 = I, and
+ * M_{k+1} = A M_k - I tr(A M_k) / k; the adjugate is (-1)^(n-1) M_n. */
+static ran_value *adjugate(ran_gradient *g, ran_value *a, int64_t n)
+{
+    int64_t axes[] = {ran_gradient_rank(a) - 2, ran_gradient_rank(a) - 1};
+    ran_value *identity = identity_matrix(g, n), *m = identity;
+    for (int64_t k = 1; k < n; k++) {
+        ran_value *product = k == 1 ? a : ran_gradient_binary(g, RAN_OP_MATMUL, a, m);
+        ran_value *diagonal = ran_gradient_mul(g, product, identity);
+        ran_value *trace = ran_gradient_reduce(g, RAN_OP_REDUCE_SUM, diagonal, axes, 2, true);
+        trace = ran_gradient_scale(g, trace, -1.0 / (double)k);
+        m = ran_gradient_add_values(g, product, ran_gradient_mul(g, trace, identity));
+    }
+    return n % 2 ? m : ran_gradient_scale(g, m, -1);
+}
+
+/* d det(A) / dA is the adjugate of A transposed, also where A has no inverse. In f64: the recursion
+ * cancels. */
+ran_status ran_det_gradient(ran_gradient *g, const ran_op *op)
+{
+    ran_value *dy = ran_gradient_of(g, 0), *x = ran_op_operand(op, 0);
+    int rank = ran_gradient_rank(x);
+    int64_t n = ran_gradient_extent(x, rank - 1), perm[RAN_MAX_RANK];
+    if (!dy)
+        return RAN_OK;
+    if (n < 0)
+        return ran_gradient_need_static(op);
+    for (int i = 0; i < rank; i++)
+        perm[i] = i < rank - 2 ? i : 2 * rank - 3 - i;
+    ran_value *a =
+        ran_gradient_transpose(g, ran_gradient_cast(g, x, RAN_ELEM_F64), perm, (size_t)rank);
+    ran_value *outer = ran_gradient_unsqueeze(g, ran_gradient_cast(g, dy, RAN_ELEM_F64),
+                                              (int64_t[]){rank - 2, rank - 1}, 2);
+    ran_value *dx = ran_gradient_cast(g, ran_gradient_mul(g, outer, adjugate(g, a, n)),
+                                      ran_type_elem(ran_value_type(x)));
+    ran_gradient_add(g, 0, dx);
+    return RAN_OK;
+}

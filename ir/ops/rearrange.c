@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Values put back to where windows took them from, or into a cache: max_unpool, col2im,
  * tensor_scatter; and det. */
-#include "ir/ops/ops.h"
+#include "ir/ops/compute.h"
 #include "ir/ops/gradient.h"
+#include "ir/ops/ops.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int64_t listed(const ran_op *op, const char *name, int index, int64_t fallback)
@@ -137,13 +139,9 @@ typedef struct unfolding {
     int64_t strides[RAN_MAX_RANK], dilations[RAN_MAX_RANK], pads[RAN_MAX_RANK];
 } unfolding;
 
-static ran_status resolve_unfolding(const ran_evaluation *evaluation, unfolding *u)
+static ran_status resolve_unfolding(const ran_op *op, int64_t columns, unfolding *u)
 {
-    const ran_op *op = evaluation->op;
-    u->spatial = (int)ran_tensor_numel(evaluation->operands[1]);
     for (int i = 0; i < u->spatial; i++) {
-        u->image[i] = ran_tensor_get_i64(evaluation->operands[1], i);
-        u->block[i] = ran_tensor_get_i64(evaluation->operands[2], i);
         u->strides[i] = listed(op, "strides", i, 1);
         u->dilations[i] = listed(op, "dilations", i, 1);
         u->pads[i] = listed(op, "pads", i, 0);
@@ -153,52 +151,96 @@ static ran_status resolve_unfolding(const ran_evaluation *evaluation, unfolding 
             return ran_op_error(op, RAN_INVALID, "the block does not fit into axis %d", i);
         u->steps[i] = (padded - span) / u->strides[i] + 1;
     }
-    if (ran_dims_product(u->steps, 0, u->spatial) != ran_tensor_dims(evaluation->operands[0])[2])
+    if (ran_dims_product(u->steps, 0, u->spatial) != columns)
         return ran_op_error(op, RAN_INVALID, "the image has %lld blocks, x has %lld columns",
                             (long long)ran_dims_product(u->steps, 0, u->spatial),
-                            (long long)ran_tensor_dims(evaluation->operands[0])[2]);
+                            (long long)columns);
     return RAN_OK;
 }
 
-/* Adds one plane's columns, x[block position, step], into its image. */
-static void fold_plane(const unfolding *u, const ran_tensor *x, int64_t from, ran_tensor *y,
-                       int64_t to)
+/* Offset in the image of the element that a tap has at a step; -1: in the padding. */
+static int64_t unfolded_offset(const unfolding *u, const int64_t *tap, const int64_t *step)
 {
-    int64_t tap[RAN_MAX_RANK] = {0}, n = from;
+    int64_t at = 0;
+    for (int i = 0; i < u->spatial; i++) {
+        int64_t p = step[i] * u->strides[i] + tap[i] * u->dilations[i] - u->pads[i];
+        if (p < 0 || p >= u->image[i])
+            return -1;
+        at = at * u->image[i] + p;
+    }
+    return at;
+}
+
+/* unfolded_offset of each (tap, step), in the order of one plane's columns. */
+static void unfolded_offsets(const unfolding *u, int64_t *out_offsets)
+{
+    int64_t tap[RAN_MAX_RANK] = {0};
     do {
         int64_t step[RAN_MAX_RANK] = {0};
-        do {
-            int64_t at = 0;
-            bool inside = true;
-            for (int i = 0; i < u->spatial; i++) {
-                int64_t p = step[i] * u->strides[i] + tap[i] * u->dilations[i] - u->pads[i];
-                inside &= p >= 0 && p < u->image[i];
-                at = at * u->image[i] + p;
-            }
-            if (inside)
-                ran_tensor_set_f64(y, to + at,
-                                   ran_tensor_get_f64(y, to + at) + ran_tensor_get_f64(x, n));
-            n++;
-        } while (ran_index_next(u->spatial, u->steps, step));
+        do
+            *out_offsets++ = unfolded_offset(u, tap, step);
+        while (ran_index_next(u->spatial, u->steps, step));
     } while (ran_index_next(u->spatial, u->block, tap));
 }
 
+/* Adds each plane's columns, x[block position, step], into its image. */
 static ran_status evaluate_col2im(ran_evaluation *evaluation)
 {
     const ran_tensor *x = evaluation->operands[0];
     ran_tensor *y = evaluation->results[0];
-    unfolding u;
-    ran_status status = resolve_unfolding(evaluation, &u);
+    unfolding u = {.spatial = (int)ran_tensor_numel(evaluation->operands[1])};
+    for (int i = 0; i < u.spatial; i++) {
+        u.image[i] = ran_tensor_get_i64(evaluation->operands[1], i);
+        u.block[i] = ran_tensor_get_i64(evaluation->operands[2], i);
+    }
+    ran_status status = resolve_unfolding(evaluation->op, ran_tensor_dims(x)[2], &u);
     if (status != RAN_OK || ran_tensor_numel(x) == 0)
         return status;
     int64_t planes = ran_tensor_dims(y)[0] * ran_tensor_dims(y)[1];
-    int64_t image = ran_dims_product(u.image, 0, u.spatial);
-    for (int64_t n = 0; n < planes; n++)
-        fold_plane(&u, x, n * (ran_tensor_numel(x) / planes), y, n * image);
+    int64_t image = ran_dims_product(u.image, 0, u.spatial), count = ran_tensor_numel(x) / planes;
+    int64_t *offsets = RAN_NEW(int64_t, count);
+    unfolded_offsets(&u, offsets);
+    for (int64_t n = 0; n < ran_tensor_numel(x); n++) {
+        int64_t offset = offsets[n % count], at = n / count * image + offset;
+        if (offset >= 0)
+            ran_tensor_set_f64(y, at, ran_tensor_get_f64(y, at) + ran_tensor_get_f64(x, n));
+    }
+    free(offsets);
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_col2im = {.infer = infer_col2im, .evaluate = evaluate_col2im};
+/* Each element of x went to one of the image, or to the padding: a zero behind the image. */
+ran_status ran_col2im_gradient(ran_gradient *g, const ran_op *op)
+{
+    ran_value *d = ran_gradient_of(g, 0), *x = ran_op_operand(op, 0);
+    ran_status status = ran_gradient_need_static(op);
+    unfolding u = {.spatial = (int)ran_op_known_ints(op, 1, u.image, RAN_MAX_RANK)};
+    if (!d || status != RAN_OK)
+        return status;
+    if (u.spatial < 1 || ran_op_known_ints(op, 2, u.block, RAN_MAX_RANK) != u.spatial)
+        return ran_op_error(op, RAN_UNSUPPORTED, "its gradient needs known shapes");
+    status = resolve_unfolding(op, ran_gradient_extent(x, 2), &u);
+    if (status != RAN_OK || ran_type_numel(x->type) == 0)
+        return status;
+    int64_t image = ran_dims_product(u.image, 0, u.spatial);
+    int64_t planes = ran_gradient_extent(d, 0) * ran_gradient_extent(d, 1);
+    int64_t count = ran_type_numel(x->type) / planes;
+    int64_t *offsets = RAN_NEW(int64_t, count);
+    unfolded_offsets(&u, offsets);
+    for (int64_t n = 0; n < count; n++)
+        offsets[n] = offsets[n] < 0 ? image : offsets[n];
+    ran_value *rows = ran_gradient_reshape(g, d, (int64_t[]){planes, image}, 2);
+    ran_value *operands[] = {ran_gradient_pad(g, rows, 1, 0, 1),
+                             ran_gradient_ints(g, offsets, (size_t)count)};
+    free(offsets);
+    ran_op *gather = ran_gradient_op(g, RAN_OP_GATHER, 2, operands, 1);
+    ran_op_set_int(gather, "axis", 1);
+    ran_gradient_add(g, 0, ran_gradient_reshape_like(g, ran_gradient_finish(g, gather), x));
+    return RAN_OK;
+}
+
+const ran_op_hooks ran_hooks_col2im = {
+    .infer = infer_col2im, .evaluate = evaluate_col2im, .gradient = ran_col2im_gradient};
 
 /* ---- tensor_scatter -------------------------------------------------------------------------------------- */
 
@@ -320,4 +362,5 @@ static ran_status evaluate_det(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_det = {.infer = infer_det, .evaluate = evaluate_det};
+const ran_op_hooks ran_hooks_det = {
+    .infer = infer_det, .evaluate = evaluate_det, .gradient = ran_det_gradient};

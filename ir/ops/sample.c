@@ -1,34 +1,35 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Reading between the elements: grid_sample over any number of axes, and deform_conv. */
-#include "ir/ops/ops.h"
+#include "ir/ops/sample.h"
+
 #include "ir/ops/gradient.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { MAX_SPATIAL = 8 };
+enum { MAX_SPATIAL = RAN_SAMPLE_SPATIAL };
 
 /* ---- grid_sample -------------------------------------------------------------------------------------- */
 
-typedef enum interpolation { LINEAR, NEAREST, CUBIC, NO_INTERPOLATION } interpolation;
-typedef enum padding { ZEROS, BORDER, REFLECTION, NO_PADDING } padding;
-
-static interpolation parse_interpolation(const char *mode)
+ran_interpolation ran_sample_mode(const ran_op *op)
 {
+    const char *mode = ran_op_string(op, "mode");
     if (strcmp(mode, "linear") == 0 || strcmp(mode, "bilinear") == 0)
-        return LINEAR;
+        return RAN_SAMPLE_LINEAR;
     if (strcmp(mode, "nearest") == 0)
-        return NEAREST;
-    return strcmp(mode, "cubic") == 0 || strcmp(mode, "bicubic") == 0 ? CUBIC : NO_INTERPOLATION;
+        return RAN_SAMPLE_NEAREST;
+    bool cubic = strcmp(mode, "cubic") == 0 || strcmp(mode, "bicubic") == 0;
+    return cubic ? RAN_SAMPLE_CUBIC : RAN_SAMPLE_NO_MODE;
 }
 
-static padding parse_padding(const char *mode)
+ran_sample_padding ran_sample_padding_of(const ran_op *op)
 {
+    const char *mode = ran_op_string(op, "padding_mode");
     if (strcmp(mode, "zeros") == 0)
-        return ZEROS;
+        return RAN_SAMPLE_ZEROS;
     if (strcmp(mode, "border") == 0)
-        return BORDER;
-    return strcmp(mode, "reflection") == 0 ? REFLECTION : NO_PADDING;
+        return RAN_SAMPLE_BORDER;
+    return strcmp(mode, "reflection") == 0 ? RAN_SAMPLE_REFLECTION : RAN_SAMPLE_NO_PADDING;
 }
 
 static ran_status infer_grid_sample(ran_infer *infer)
@@ -36,8 +37,8 @@ static ran_status infer_grid_sample(ran_infer *infer)
     const ran_dim *x[RAN_MAX_RANK], *grid[RAN_MAX_RANK];
     int rank = ran_infer_dims(infer, 0, x);
     ran_elem elem = ran_type_elem(infer->operands[0]);
-    if (parse_interpolation(ran_op_string(infer->op, "mode")) == NO_INTERPOLATION ||
-        parse_padding(ran_op_string(infer->op, "padding_mode")) == NO_PADDING)
+    if (ran_sample_mode(infer->op) == RAN_SAMPLE_NO_MODE ||
+        ran_sample_padding_of(infer->op) == RAN_SAMPLE_NO_PADDING)
         return ran_infer_error(infer, "unknown mode %s or padding_mode %s",
                                ran_op_string(infer->op, "mode"),
                                ran_op_string(infer->op, "padding_mode"));
@@ -63,8 +64,8 @@ typedef struct sampler {
     int spatial;
     const int64_t *dims;
     int64_t strides[MAX_SPATIAL];
-    interpolation mode;
-    padding padding;
+    ran_interpolation mode;
+    ran_sample_padding padding;
     bool align_corners;
 } sampler;
 
@@ -97,15 +98,15 @@ static double place(const sampler *s, int axis, double normalized)
     double extent = (double)s->dims[axis];
     double x = s->align_corners ? (normalized + 1) / 2 * (extent - 1)
                                 : ((normalized + 1) * extent - 1) / 2;
-    if (s->mode == NEAREST) /* ties to even in the plane, away from zero in space */
+    if (s->mode == RAN_SAMPLE_NEAREST) /* ties to even in the plane, away from zero in space */
         x = s->spatial == 3 ? round(x) : nearbyint(x);
     if (isnan(x))
         x = -1;
     if (x >= low_border(s) && x <= high_border(s, axis))
         return x;
-    if (s->padding == BORDER)
+    if (s->padding == RAN_SAMPLE_BORDER)
         return fmin(fmax(x, 0), extent - 1);
-    if (s->padding == REFLECTION)
+    if (s->padding == RAN_SAMPLE_REFLECTION)
         return reflect(x, low_border(s), high_border(s, axis));
     return fmin(fmax(x, -1e9), 1e9);
 }
@@ -115,9 +116,9 @@ static double read_pixel(const sampler *s, const int64_t *at)
     int64_t offset = s->plane;
     for (int i = 0; i < s->spatial; i++) {
         int64_t p = at[i], extent = s->dims[i];
-        if ((p < 0 || p >= extent) && s->padding == ZEROS)
+        if ((p < 0 || p >= extent) && s->padding == RAN_SAMPLE_ZEROS)
             return 0;
-        if (s->padding == REFLECTION)
+        if (s->padding == RAN_SAMPLE_REFLECTION)
             p = (int64_t)reflect((double)p, low_border(s), high_border(s, i));
         p = p < 0 ? 0 : p >= extent ? extent - 1 : p;
         offset += p * s->strides[i];
@@ -126,11 +127,11 @@ static double read_pixel(const sampler *s, const int64_t *at)
 }
 
 /* Weights of the `taps` pixels from floor(x) - (taps / 2 - 1) on. */
-static void tap_weights(interpolation mode, double t, double *weights)
+static void tap_weights(ran_interpolation mode, double t, double *weights)
 {
-    static const double a = -0.75;
+    static const double a = RAN_SAMPLE_CUBIC_A;
     double u = 1 - t, p = 1 + t, q = 2 - t;
-    if (mode == LINEAR) {
+    if (mode == RAN_SAMPLE_LINEAR) {
         weights[0] = u;
         weights[1] = t;
         return;
@@ -143,13 +144,15 @@ static void tap_weights(interpolation mode, double t, double *weights)
 
 static double sample_at(const sampler *s, const double *position)
 {
-    int64_t at[MAX_SPATIAL], taps = s->mode == NEAREST ? 1 : s->mode == LINEAR ? 2 : 4;
+    int64_t at[MAX_SPATIAL], taps = s->mode == RAN_SAMPLE_NEAREST  ? 1
+                                    : s->mode == RAN_SAMPLE_LINEAR ? 2
+                                                                   : 4;
     int64_t index[MAX_SPATIAL] = {0}, counts[MAX_SPATIAL];
     double weights[MAX_SPATIAL][4] = {{0}}, sum = 0;
     for (int i = 0; i < s->spatial; i++) {
         counts[i] = taps;
         weights[i][0] = 1;
-        if (s->mode != NEAREST)
+        if (s->mode != RAN_SAMPLE_NEAREST)
             tap_weights(s->mode, position[i] - floor(position[i]), weights[i]);
     }
     do {
@@ -167,8 +170,8 @@ static sampler make_sampler(const ran_evaluation *evaluation)
 {
     const ran_tensor *x = evaluation->operands[0];
     sampler s = {.x = x, .spatial = ran_tensor_rank(x) - 2, .dims = ran_tensor_dims(x) + 2};
-    s.mode = parse_interpolation(ran_op_string(evaluation->op, "mode"));
-    s.padding = parse_padding(ran_op_string(evaluation->op, "padding_mode"));
+    s.mode = ran_sample_mode(evaluation->op);
+    s.padding = ran_sample_padding_of(evaluation->op);
     s.align_corners = ran_op_int(evaluation->op, "align_corners") != 0;
     ran_row_major_strides(s.spatial, s.dims, s.strides);
     return s;
@@ -196,14 +199,10 @@ static ran_status evaluate_grid_sample(ran_evaluation *evaluation)
 }
 
 const ran_op_hooks ran_hooks_grid_sample = {.infer = infer_grid_sample,
-                                            .evaluate = evaluate_grid_sample};
+                                            .evaluate = evaluate_grid_sample,
+                                            .gradient = ran_grid_sample_gradient};
 
 /* ---- deform_conv --------------------------------------------------------------------------------------- */
-
-typedef struct deform {
-    int64_t kernel[2], strides[2], pads[2], dilations[2];
-    int64_t groups, offset_groups;
-} deform;
 
 static int64_t listed(const ran_op *op, const char *name, size_t index, int64_t fallback)
 {
@@ -212,9 +211,10 @@ static int64_t listed(const ran_op *op, const char *name, size_t index, int64_t 
     return index < count ? values[index] : fallback;
 }
 
-static deform deform_attributes(const ran_op *op, const int64_t kernel[2])
+ran_deform ran_deform_attributes(const ran_op *op, const int64_t kernel[2])
 {
-    deform d = {.groups = ran_op_int(op, "group"), .offset_groups = ran_op_int(op, "offset_group")};
+    ran_deform d = {.groups = ran_op_int(op, "group"),
+                    .offset_groups = ran_op_int(op, "offset_group")};
     for (size_t i = 0; i < 2; i++) {
         d.kernel[i] = kernel[i];
         d.strides[i] = listed(op, "strides", i, 1);
@@ -227,7 +227,7 @@ static deform deform_attributes(const ran_op *op, const int64_t kernel[2])
 static ran_status check_deform(ran_infer *infer, const int64_t *x, const int64_t *w,
                                const int64_t *offset)
 {
-    deform d = deform_attributes(infer->op, w + 2);
+    ran_deform d = ran_deform_attributes(infer->op, w + 2);
     if (d.groups < 1 || d.offset_groups < 1 || x[1] != w[1] * d.groups || w[0] % d.groups ||
         x[1] % d.offset_groups)
         return ran_infer_error(infer, "groups don't fit %s and %s",
@@ -286,7 +286,7 @@ static double sample_plane(const ran_tensor *x, int64_t plane, const int64_t *di
 }
 
 /* All kernel positions of one input channel for output pixel (i, j). */
-static double deform_channel(const ran_evaluation *evaluation, const deform *d, int64_t n,
+static double deform_channel(const ran_evaluation *evaluation, const ran_deform *d, int64_t n,
                              int64_t channel, int64_t weights, int64_t i, int64_t j)
 {
     const ran_tensor *x = evaluation->operands[0], *offset = evaluation->operands[2];
@@ -314,7 +314,7 @@ static ran_status evaluate_deform_conv(ran_evaluation *evaluation)
     const ran_tensor *w = evaluation->operands[1], *b = ran_eval_operand(evaluation, 3);
     const int64_t *out = ran_tensor_dims(evaluation->results[0]), *wd = ran_tensor_dims(w);
     const ran_tensor *mask = ran_eval_operand(evaluation, 4);
-    deform d = deform_attributes(evaluation->op, wd + 2);
+    ran_deform d = ran_deform_attributes(evaluation->op, wd + 2);
     int64_t taps = wd[2] * wd[3], per_group = wd[0] / d.groups, to = 0;
     if ((b && ran_tensor_numel(b) != wd[0]) ||
         (mask && ran_tensor_numel(mask) != out[0] * d.offset_groups * taps * out[2] * out[3]))
@@ -339,8 +339,10 @@ static void count_deform_conv(const ran_op *op, ran_counts *counts)
         counts->macs += ran_type_numel(y) * (ran_type_numel(w) / ran_type_extent(w, 0));
 }
 
-const ran_op_hooks ran_hooks_deform_conv = {
-    .infer = infer_deform_conv, .evaluate = evaluate_deform_conv, .count = count_deform_conv};
+const ran_op_hooks ran_hooks_deform_conv = {.infer = infer_deform_conv,
+                                            .evaluate = evaluate_deform_conv,
+                                            .count = count_deform_conv,
+                                            .gradient = ran_deform_conv_gradient};
 
 /* ---- affine_grid ---------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Signal processing: dft, stft, mel_weight_matrix. Complex numbers are a last axis of two. */
+#include "ir/ops/gradient.h"
 #include "ir/ops/ops.h"
 
 #include <math.h>
@@ -134,7 +135,8 @@ static ran_status evaluate_dft(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_dft = {.infer = infer_dft, .evaluate = evaluate_dft};
+const ran_op_hooks ran_hooks_dft = {
+    .infer = infer_dft, .evaluate = evaluate_dft, .gradient = ran_dft_gradient};
 
 /* ---- stft ----------------------------------------------------------------------------------------------- */
 
@@ -207,7 +209,8 @@ static ran_status evaluate_stft(ran_evaluation *evaluation)
     return RAN_OK;
 }
 
-const ran_op_hooks ran_hooks_stft = {.infer = infer_stft, .evaluate = evaluate_stft};
+const ran_op_hooks ran_hooks_stft = {
+    .infer = infer_stft, .evaluate = evaluate_stft, .gradient = ran_stft_gradient};
 
 /* ---- mel_weight_matrix ---------------------------------------------------------------------------------- */
 

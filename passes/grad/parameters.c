@@ -27,15 +27,20 @@ static const struct slot {
     {RAN_OP_CONV, 2, SLOT_BIAS},
     {RAN_OP_CONV_TRANSPOSE, 1, SLOT_WEIGHT},
     {RAN_OP_CONV_TRANSPOSE, 2, SLOT_BIAS},
+    {RAN_OP_DEFORM_CONV, 1, SLOT_WEIGHT},
+    {RAN_OP_DEFORM_CONV, 3, SLOT_BIAS},
     {RAN_OP_GEMM, 0, SLOT_WEIGHT},
     {RAN_OP_GEMM, 1, SLOT_WEIGHT},
     {RAN_OP_GEMM, 2, SLOT_BIAS},
     {RAN_OP_MATMUL, 0, SLOT_WEIGHT},
     {RAN_OP_MATMUL, 1, SLOT_WEIGHT},
+    {RAN_OP_EINSUM, 0, SLOT_WEIGHT},
+    {RAN_OP_EINSUM, 1, SLOT_WEIGHT},
     {RAN_OP_GATHER, 0, SLOT_WEIGHT},
     {RAN_OP_LSTM, 1, SLOT_WEIGHT},
     {RAN_OP_LSTM, 2, SLOT_WEIGHT},
     {RAN_OP_LSTM, 3, SLOT_BIAS},
+    {RAN_OP_LSTM, 7, SLOT_WEIGHT},
     {RAN_OP_GRU, 1, SLOT_WEIGHT},
     {RAN_OP_GRU, 2, SLOT_WEIGHT},
     {RAN_OP_GRU, 3, SLOT_BIAS},
@@ -54,6 +59,7 @@ static const struct slot {
     {RAN_OP_LAYER_NORMALIZATION, 2, SLOT_BIAS},
     {RAN_OP_RMS_NORMALIZATION, 1, SLOT_SCALE},
     {RAN_OP_PRELU, 1, SLOT_SLOPE},
+    {RAN_OP_AFFINE_GRID, 0, SLOT_BIAS},
 };
 
 /* Ops behind which a value is still what came in: the normalisation of the input. */
@@ -111,6 +117,7 @@ static void weight_fans(const ran_op *op, const ran_value *value, ran_parameter 
     int64_t second = rank > 1 ? ran_type_extent(type, 1) : 1;
     switch (ran_op_opcode(op)) {
     case RAN_OP_CONV:
+    case RAN_OP_DEFORM_CONV:
         out->fan_in = first ? numel / first : 1;
         out->fan_out = second ? numel / second / ran_op_int(op, "group") : 1;
         break;
