@@ -365,8 +365,8 @@ static ran_status read_run(const reader *r)
     c->interpret = !strcmp(text(r, "interpret"), "true");
     if (ran_recipe_is_set(r->recipe, "freeze"))
         c->freeze = ran_data_split(text(r, "freeze"), ',', &c->freeze_count);
-    if (c->batch < 1 || c->eval_batch < 1 || c->eval_every < 1 || c->batch > 1 << 20)
-        return ran_error(r->context, RAN_USAGE, "batch, eval-batch and eval-every are at least 1");
+    if (c->batch < 1 || c->eval_batch < 1 || c->batch > 1 << 20)
+        return ran_error(r->context, RAN_USAGE, "batch and eval-batch are at least 1");
     if (c->drop_path >= 1 || c->dropout >= 1 || c->threads > 4096)
         return ran_error(r->context, RAN_USAGE, "drop-path and dropout are below 1");
     if (c->resume && !c->checkpoint)

@@ -226,7 +226,7 @@ static ran_status end_epoch(loop *l)
     ran_status status = RAN_OK;
     bool last = t->epoch + 1 == t->config.epochs;
     double before = ran_trainer_seconds();
-    if (last || (t->epoch + 1) % t->config.eval_every == 0)
+    if (t->config.eval_every && (last || (t->epoch + 1) % t->config.eval_every == 0))
         status = ran_trainer_evaluate(t, &t->test_loss, &t->test_accuracy);
     /* Images a second are those of training, in this epoch. */
     l->started += ran_trainer_seconds() - before;
