@@ -10,7 +10,8 @@
 #include "ir/ir.h"
 #include "search/model.h"
 
-enum { ROUNDS = 15, WARM_UP = 2, RUNNER_ROUNDS = 3 };
+enum { ROUNDS = 15, ROUNDS_MAX = 101, RUNNER_ROUNDS = 3 };
+enum { SHORT_RUN = 10000000 }; /* nanoseconds of each function, all rounds together */
 
 /* ---- Tables -------------------------------------------------------------------------------------
  */
@@ -125,23 +126,38 @@ static int64_t median(int64_t *values, size_t count)
     return values[count / 2];
 }
 
-/* The functions take turns, so that all see the same disturbances. */
+/* Short functions want more rounds: the median of so many microseconds is a matter of chance. */
+static size_t rounds_for(const ran_latency_options *options, ran_native *const *natives,
+                         size_t count)
+{
+    int64_t spent = 1;
+    if (options->rounds)
+        return (size_t)options->rounds;
+    for (size_t i = 0; i < count; i++)
+        spent += ran_native_time(natives[i]);
+    int64_t rounds = (int64_t)count * SHORT_RUN / spent;
+    return (size_t)(rounds < ROUNDS ? ROUNDS : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds);
+}
+
+/* The functions take turns, so that all see the same disturbances. The first run of a turn brings
+ * the function's code and weights back into the caches, where those of a network that runs again
+ * and again are; it does not count. */
 static ran_status measure_here(const ran_module *const *modules, size_t count,
                                const ran_latency_options *options, int64_t *out)
 {
     ran_context *context = ran_module_context(modules[0]);
-    size_t rounds = options->rounds ? (size_t)options->rounds : ROUNDS;
     ran_native **natives = calloc(count, sizeof *natives);
-    int64_t *times = calloc(count * rounds, sizeof *times);
-    ran_status status =
-        natives && times ? RAN_OK : ran_error(context, RAN_INVALID, "not enough memory");
+    ran_status status = natives ? RAN_OK : ran_error(context, RAN_INVALID, "not enough memory");
     for (size_t i = 0; i < count && status == RAN_OK; i++)
         status = ran_native_create(modules[i], options->target, &natives[i]);
-    for (size_t round = 0; round < rounds + WARM_UP && status == RAN_OK; round++)
+    size_t rounds = status == RAN_OK ? rounds_for(options, natives, count) : 0;
+    int64_t *times = calloc(count * rounds + 1, sizeof *times);
+    if (status == RAN_OK && !times)
+        status = ran_error(context, RAN_INVALID, "not enough memory");
+    for (size_t round = 0; round < rounds && status == RAN_OK; round++)
         for (size_t i = 0; i < count; i++) {
-            int64_t spent = ran_native_time(natives[i]);
-            if (round >= WARM_UP)
-                times[i * rounds + round - WARM_UP] = spent;
+            ran_native_time(natives[i]);
+            times[i * rounds + round] = ran_native_time(natives[i]);
         }
     for (size_t i = 0; i < count && status == RAN_OK; i++)
         out[i] = median(times + i * rounds, rounds);
