@@ -8,8 +8,6 @@
 #include "search/model.h"
 #include "search/pretrain.h"
 
-enum { EVALUATION_BATCH = 8 };
-
 static void normalize(const ran_normalization *n, float *x, int64_t channels, int64_t numel)
 {
     int64_t inner = numel / channels;
@@ -97,44 +95,47 @@ static void score(const float *logits, int64_t classes, int64_t expected, double
     *correct += best == expected;
 }
 
+static ran_status score_all(ran_context *context, const float *logits, int64_t classes,
+                            const int64_t *expected, int64_t count, double *out_loss,
+                            double *out_accuracy)
+{
+    double loss = 0, correct = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (expected[i] >= classes)
+            return ran_error(context, RAN_INVALID,
+                             "class %lld of the data is none of the model's %lld",
+                             (long long)expected[i], (long long)classes);
+        score(logits + i * classes, classes, expected[i], &loss, &correct);
+    }
+    *out_loss = loss / (double)count;
+    *out_accuracy = correct / (double)count;
+    return RAN_OK;
+}
+
+ran_status ran_images_score(ran_context *context, ran_native *native, const ran_images *images,
+                            int64_t first, int64_t count, double *out_loss, double *out_accuracy)
+{
+    int64_t batch = ran_native_input_numel(native) / images->numel;
+    int64_t classes = ran_native_output_numel(native, 0) / batch;
+    float *logits = calloc((size_t)(count * classes) + 1, sizeof *logits);
+    ran_status status =
+        logits ? ran_native_run_all(native, images->x + first * images->numel, count, &logits)
+               : ran_error(context, RAN_INVALID, "not enough memory");
+    if (status == RAN_OK)
+        status = score_all(context, logits, classes, images->classes + first, count, out_loss,
+                           out_accuracy);
+    free(logits);
+    return status;
+}
+
 ran_status ran_images_evaluate(const ran_module *module, const ran_images *images, int64_t first,
                                int64_t count, double *out_loss, double *out_accuracy)
 {
     ran_native *native = NULL;
-    ran_module *copy = ran_module_clone(module);
-    ran_context *context = ran_module_context(module);
-    ran_status status = ran_search_set_batch(copy, EVALUATION_BATCH);
+    ran_status status = ran_native_create_batch(module, EVALUATION_BATCH, &native);
     if (status == RAN_OK)
-        status = ran_native_create(copy, NULL, &native);
-    ran_module_destroy(copy);
-    if (status != RAN_OK)
-        return status;
-    int64_t classes = ran_native_output_numel(native, 0) / EVALUATION_BATCH;
-    float *x = calloc((size_t)ran_native_input_numel(native), sizeof *x);
-    float *y = calloc((size_t)ran_native_output_numel(native, 0), sizeof *y);
-    double loss = 0, correct = 0;
-    if (!x || !y)
-        status = ran_error(context, RAN_INVALID, "not enough memory");
-    for (int64_t at = 0; at < count && status == RAN_OK; at += EVALUATION_BATCH) {
-        int64_t now = count - at < EVALUATION_BATCH ? count - at : EVALUATION_BATCH;
-        for (int64_t i = 0; i < now * images->numel; i++)
-            x[i] = images->x[(first + at) * images->numel + i];
-        status = ran_native_run(native, x, &y);
-        for (int64_t i = 0; i < now && status == RAN_OK; i++) {
-            int64_t expected = images->classes[first + at + i];
-            if (expected >= classes)
-                status = ran_error(context, RAN_INVALID,
-                                   "class %lld of the data is none of the "
-                                   "model's %lld",
-                                   (long long)expected, (long long)classes);
-            else
-                score(y + i * classes, classes, expected, &loss, &correct);
-        }
-    }
-    free(x);
-    free(y);
+        status = ran_images_score(ran_module_context(module), native, images, first, count,
+                                  out_loss, out_accuracy);
     ran_native_destroy(native);
-    *out_loss = loss / (double)count;
-    *out_accuracy = correct / (double)count;
     return status;
 }

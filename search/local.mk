@@ -2,6 +2,7 @@
 lib_LTLIBRARIES += libran-search.la
 libran_search_la_SOURCES = \
 	search/cell.c \
+	search/features.c \
 	search/hant.c \
 	search/hant_plan.c \
 	search/hant_report.c \
@@ -13,6 +14,7 @@ libran_search_la_SOURCES = \
 	search/images.c \
 	search/latency.c \
 	search/layers.c \
+	search/losses.c \
 	search/model.c \
 	search/native.c \
 	search/pool.c \
@@ -29,6 +31,7 @@ libran_search_la_SOURCES = \
 	search/zoo/zoo.c
 noinst_HEADERS += \
 	search/cell.h \
+	search/features.h \
 	search/hant.h \
 	search/ilp.h \
 	search/ilp_work.h \

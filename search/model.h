@@ -39,6 +39,9 @@ RAN_MUST_USE ran_status ran_search_load(ran_context *context, const char *path,
                                         RAN_GIVE ran_module **out_module);
 RAN_MUST_USE ran_status ran_search_make_directory(ran_context *context, const char *path);
 
+/* How many images go through a network at once where only results count. */
+enum { EVALUATION_BATCH = 8 };
+
 /* ---- Running in this process
  * ------------------------------------------------------------------------ */
 
@@ -48,10 +51,16 @@ typedef struct ran_native ran_native;
 /* `module` is copied, optimised (-O3 of `target`, NULL: native) and compiled. */
 RAN_MUST_USE ran_status ran_native_create(const ran_module *module, const char *target,
                                           RAN_GIVE ran_native **out_native);
+/* For this machine, with another batch. */
+RAN_MUST_USE ran_status ran_native_create_batch(const ran_module *module, int64_t batch,
+                                                RAN_GIVE ran_native **out_native);
 void ran_native_destroy(RAN_TAKE ran_native *native);
 /* One run. `outputs` has a buffer each; NULL: thrown away. */
 RAN_MUST_USE ran_status ran_native_run(ran_native *native, const float *input,
                                        float *const *outputs);
+/* `count` samples, batch by batch; each output's maps one behind another. */
+RAN_MUST_USE ran_status ran_native_run_all(ran_native *native, const float *x, int64_t count,
+                                           float *const *ys);
 int64_t ran_native_input_numel(const ran_native *native);
 int64_t ran_native_output_numel(const ran_native *native, size_t index);
 /* Nanoseconds of one run on noise, by the clock. */

@@ -15,7 +15,7 @@ struct ran_native {
     const struct ran_model_desc *desc;
     const void *weights;
     void *workspace;
-    int64_t input_numel;
+    int64_t batch, input_numel;
     float *input;    /* noise, for timing */
     float **scratch; /* outputs that nobody asks for */
     int64_t *numels;
@@ -70,6 +70,7 @@ static ran_status create_buffers(ran_native *n)
     if (status != RAN_OK)
         return status;
     n->input_numel = ran_type_numel(input);
+    n->batch = ran_type_rank(input) ? ran_type_extent(input, 0) : 1;
     n->input = allocate((size_t)n->input_numel * sizeof(float));
     if (!n->input)
         return no_memory(n->context);
@@ -111,6 +112,16 @@ ran_status ran_native_create(const ran_module *module, const char *target, ran_n
     return status;
 }
 
+ran_status ran_native_create_batch(const ran_module *module, int64_t batch, ran_native **out_native)
+{
+    ran_module *copy = ran_module_clone(module);
+    ran_status status = ran_search_set_batch(copy, batch);
+    if (status == RAN_OK)
+        status = ran_native_create(copy, NULL, out_native);
+    ran_module_destroy(copy);
+    return status;
+}
+
 void ran_native_destroy(ran_native *n)
 {
     if (!n)
@@ -138,6 +149,33 @@ ran_status ran_native_run(ran_native *n, const float *input, float *const *outpu
     return code == RAN_RUN_OK
                ? RAN_OK
                : ran_error(n->context, RAN_INVALID, "the compiled model failed with code %d", code);
+}
+
+/* A batch that is not full goes through a copy, so that nothing behind the images is read. */
+static ran_status run_batch(ran_native *n, const float *x, int64_t count, float *copy,
+                            float *const *ys, int64_t at)
+{
+    int64_t numel = n->input_numel / n->batch;
+    if (count < n->batch)
+        x = memcpy(copy, x, (size_t)(count * numel) * sizeof *copy);
+    ran_status status = ran_native_run(n, x, NULL);
+    for (size_t i = 0; i < n->output_count && status == RAN_OK; i++) {
+        int64_t size = n->numels[i] / n->batch;
+        memcpy(ys[i] + at * size, n->scratch[i], (size_t)(count * size) * sizeof(float));
+    }
+    return status;
+}
+
+ran_status ran_native_run_all(ran_native *n, const float *x, int64_t count, float *const *ys)
+{
+    float *copy = allocate((size_t)n->input_numel * sizeof *copy);
+    ran_status status = copy ? RAN_OK : no_memory(n->context);
+    for (int64_t at = 0; at < count && status == RAN_OK; at += n->batch) {
+        int64_t now = count - at < n->batch ? count - at : n->batch;
+        status = run_batch(n, x + at * (n->input_numel / n->batch), now, copy, ys, at);
+    }
+    free(copy);
+    return status;
 }
 
 int64_t ran_native_input_numel(const ran_native *n)

@@ -1,214 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "search/pretrain.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "ir/ir.h"
+#include "search/features.h"
 #include "search/model.h"
-
-enum { FEATURE_BATCH = 8 };
-
-/* ---- Losses as text
- * ------------------------------------------------------------------------------- */
-
-static void add_row(ran_loss_table *table, const ran_loss_row *row)
-{
-    if (table->count % 256 == 0) {
-        ran_loss_row *rows = RAN_ARENA_ARRAY(table->arena, ran_loss_row, table->count + 256);
-        if (table->count)
-            memcpy(rows, table->rows, table->count * sizeof *rows);
-        table->rows = rows;
-    }
-    table->rows[table->count++] = (ran_loss_row){ran_arena_string(table->arena, row->layer),
-                                                 ran_arena_string(table->arena, row->candidate),
-                                                 row->loss, row->drop, row->error};
-}
-
-const ran_loss_row *ran_losses_find(const ran_loss_table *table, const char *layer,
-                                    const char *candidate)
-{
-    for (size_t i = 0; i < table->count; i++)
-        if (!strcmp(table->rows[i].layer, layer) && !strcmp(table->rows[i].candidate, candidate))
-            return &table->rows[i];
-    return NULL;
-}
-
-/* A last line without its end was being written when the run was killed. */
-ran_status ran_losses_read(ran_context *context, ran_arena *arena, const char *path,
-                           ran_loss_table *out_table)
-{
-    *out_table = (ran_loss_table){.arena = arena};
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return errno == ENOENT
-                   ? RAN_OK
-                   : ran_error(context, RAN_INVALID, "cannot read %s: %s", path, strerror(errno));
-    char *line = NULL;
-    size_t size = 0;
-    while (getline(&line, &size, file) >= 0) {
-        char layer[256], candidate[256];
-        ran_loss_row row = {.layer = layer, .candidate = candidate};
-        if (strchr(line, '\n') && sscanf(line, "%255s %255s %lf %lf %lf", layer, candidate,
-                                         &row.loss, &row.drop, &row.error) == 5)
-            add_row(out_table, &row);
-    }
-    free(line);
-    fclose(file);
-    return RAN_OK;
-}
-
-/* Numbers as they are read back: a resumed run must plan with the same ones. The file is written
- * anew each time, so that no half line stays in its middle. */
-static ran_status save_losses(ran_context *context, const ran_loss_table *table, const char *path)
-{
-    const char *temporary = ran_intern_printf(context, "%s.part", path);
-    FILE *file = fopen(temporary, "w");
-    bool failed = !file;
-    for (size_t i = 0; file && i < table->count; i++)
-        fprintf(file, "%s %s %.17g %.17g %.17g\n", table->rows[i].layer, table->rows[i].candidate,
-                table->rows[i].loss, table->rows[i].drop, table->rows[i].error);
-    failed |= file && ferror(file);
-    failed |= file && fclose(file) != 0;
-    return failed || rename(temporary, path)
-               ? ran_error(context, RAN_INVALID, "cannot write %s: %s", path, strerror(errno))
-               : RAN_OK;
-}
-
-const char *ran_pretrain_path(ran_context *context, const char *directory, const char *layer,
-                              const char *candidate)
-{
-    char *name = (char *)ran_intern_printf(context, "%s", layer);
-    char flat[256];
-    snprintf(flat, sizeof flat, "%s", name);
-    for (char *c = flat; *c; c++)
-        if (*c == '/')
-            *c = '_';
-    return ran_intern_printf(context, "%s/candidates/%s.%s.ran", directory, flat, candidate);
-}
-
-/* ---- Features
- * --------------------------------------------------------------------------------------- */
-
-typedef struct feature {
-    const char *name; /* of the value */
-    int64_t numel;    /* of one image */
-    float *data;
-} feature;
-
-typedef struct features {
-    feature *items;
-    size_t count;
-    float *memory;
-    size_t bytes;
-} features;
-
-static feature *find_feature(const features *f, const char *name)
-{
-    for (size_t i = 0; i < f->count; i++)
-        if (!strcmp(f->items[i].name, name))
-            return &f->items[i];
-    return NULL;
-}
-
-static void want_feature(features *f, const ran_value *value)
-{
-    if (find_feature(f, ran_value_name(value)))
-        return;
-    f->items[f->count++] =
-        (feature){.name = ran_value_name(value), .numel = ran_type_numel(ran_value_type(value))};
-}
-
-/* Room in a file that nobody sees: what does not fit in memory lies on disk. */
-static ran_status map_features(ran_context *context, const char *directory, features *f,
-                               int64_t images)
-{
-    for (size_t i = 0; i < f->count; i++)
-        f->bytes += (size_t)(f->items[i].numel * images) * sizeof(float);
-    char *path = (char *)ran_intern_printf(context, "%s/features.XXXXXX", directory);
-    char name[4096];
-    snprintf(name, sizeof name, "%s", path);
-    int descriptor = mkstemp(name);
-    if (descriptor >= 0)
-        unlink(name);
-    bool failed = descriptor < 0 || ftruncate(descriptor, (off_t)f->bytes);
-    void *memory = failed ? MAP_FAILED
-                          : mmap(NULL, f->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-    if (descriptor >= 0)
-        close(descriptor);
-    if (memory == MAP_FAILED)
-        return ran_error(context, RAN_INVALID, "no room for %zu bytes of feature maps in %s: %s",
-                         f->bytes, directory, strerror(errno));
-    f->memory = memory;
-    float *at = f->memory;
-    for (size_t i = 0; i < f->count; i++) {
-        f->items[i].data = at;
-        at += f->items[i].numel * images;
-    }
-    return RAN_OK;
-}
-
-static ran_status run_teacher(ran_native *native, const ran_images *images, features *f)
-{
-    ran_status status = RAN_OK;
-    float *x = calloc((size_t)ran_native_input_numel(native), sizeof *x);
-    float **y = calloc(f->count + 1, sizeof *y);
-    for (size_t i = 0; x && y && i < f->count; i++)
-        y[i] = calloc((size_t)(f->items[i].numel * FEATURE_BATCH), sizeof **y);
-    for (int64_t at = 0; x && y && at < images->count && status == RAN_OK; at += FEATURE_BATCH) {
-        int64_t now = images->count - at < FEATURE_BATCH ? images->count - at : FEATURE_BATCH;
-        memcpy(x, images->x + at * images->numel, (size_t)(now * images->numel) * sizeof *x);
-        status = ran_native_run(native, x, y);
-        for (size_t i = 0; i < f->count; i++)
-            memcpy(f->items[i].data + at * f->items[i].numel, y[i],
-                   (size_t)(now * f->items[i].numel) * sizeof **y);
-    }
-    for (size_t i = 0; y && i < f->count; i++)
-        free(y[i]);
-    free(y);
-    free(x);
-    return status;
-}
-
-/* The teacher's maps at the ends of all chosen layers, in one pass. */
-static ran_status compute_features(const ran_module *module, const ran_layers *layers,
-                                   const ran_images *images, const char *directory, features *f)
-{
-    ran_context *context = ran_module_context(module);
-    for (size_t i = 0; i < layers->count; i++)
-        if (layers->layers[i].is_chosen) {
-            want_feature(f, layers->layers[i].input);
-            want_feature(f, layers->layers[i].output);
-        }
-    ran_module *copy = ran_module_clone(module);
-    ran_function *function = ran_module_first_function(copy);
-    ran_value **values = calloc(f->count + 1, sizeof *values);
-    for (size_t i = 0; i < f->count; i++)
-        values[i] = ran_search_find_value(function, f->items[i].name);
-    ran_search_return_values(function, values, f->count);
-    free(values);
-    ran_native *native = NULL;
-    ran_status status = ran_search_set_batch(copy, FEATURE_BATCH);
-    if (status == RAN_OK)
-        status = ran_native_create(copy, NULL, &native);
-    if (status == RAN_OK)
-        status = map_features(context, directory, f, images->count);
-    if (status == RAN_OK)
-        status = run_teacher(native, images, f);
-    ran_native_destroy(native);
-    ran_module_destroy(copy);
-    return status;
-}
-
-static void clear_features(features *f)
-{
-    if (f->memory)
-        munmap(f->memory, f->bytes);
-    free(f->items);
-}
 
 /* ---- One candidate
  * -------------------------------------------------------------------------------------- */
@@ -219,13 +18,14 @@ typedef struct trial {
     const ran_candidate *candidate;
     const ran_images *images;
     const ran_pretrain_options *options;
-    const feature *x, *y;
-    ran_native *tail;
+    const ran_feature *x, *y;
+    ran_dataset *data;  /* the teacher's maps at both ends, of the images for training */
+    ran_native *tail;   /* from the layer's output to the classes */
     ran_images outputs; /* what the tail takes: the candidate's maps with the images' classes */
     double teacher_loss, teacher_accuracy;
 } trial;
 
-static ran_tensor *wrap_feature(const feature *f, const ran_value *value, int64_t count)
+static ran_tensor *wrap_feature(const ran_feature *f, const ran_value *value, int64_t count)
 {
     int64_t dims[4] = {count, ran_layer_extent(value, 1), ran_layer_extent(value, 2),
                        ran_layer_extent(value, 3)};
@@ -242,6 +42,9 @@ static ran_status make_recipe(ran_context *context, const ran_pretrain_options *
         {"epochs", o->epochs},
         {"loss", "mse*0.001"},
         {"scale", "1"}, /* the maps are of normalised images */
+        {"mean", "0"},
+        {"std", "1"},
+        {"eval-every", "0"},
         {"seed", ran_intern_printf(context, "%llu", (unsigned long long)o->seed)},
         {"threads", ran_intern_printf(context, "%u", o->threads)},
     };
@@ -252,7 +55,7 @@ static ran_status make_recipe(ran_context *context, const ran_pretrain_options *
     return status;
 }
 
-static ran_status train_on(const trial *t, ran_dataset *data, ran_module *candidate)
+static ran_status train(const trial *t, ran_module *candidate)
 {
     ran_context *context = ran_module_context(candidate);
     ran_recipe *recipe;
@@ -261,7 +64,7 @@ static ran_status train_on(const trial *t, ran_dataset *data, ran_module *candid
     if (status == RAN_OK)
         status = ran_trainer_create(context, candidate, recipe, &trainer);
     if (status == RAN_OK) {
-        ran_trainer_set_data(trainer, data, NULL);
+        ran_trainer_set_data(trainer, t->data, NULL);
         status = ran_trainer_run(trainer, NULL, NULL);
     }
     if (status == RAN_OK)
@@ -271,53 +74,35 @@ static ran_status train_on(const trial *t, ran_dataset *data, ran_module *candid
     return status;
 }
 
-static ran_status train(const trial *t, ran_module *candidate)
-{
-    ran_dataset *data = NULL;
-    int64_t count = t->images->count - t->options->held_out;
-    ran_tensor *x = wrap_feature(t->x, t->layer->input, count);
-    ran_tensor *y = wrap_feature(t->y, t->layer->output, count);
-    ran_status status = ran_dataset_wrap(ran_module_context(candidate), x, y, &data);
-    if (status == RAN_OK)
-        status = train_on(t, data, candidate);
-    if (data)
-        ran_dataset_close(data);
-    ran_tensor_release(x);
-    ran_tensor_release(y);
-    return status;
-}
-
 /* The candidate's maps of the images that were held out, and their error. */
 static ran_status run_candidate(const trial *t, const ran_module *candidate, double *out_error)
 {
-    ran_module *copy = ran_module_clone(candidate);
     ran_native *native = NULL;
-    ran_status status = ran_native_create(copy, NULL, &native);
-    ran_module_destroy(copy);
+    float *y = t->outputs.x;
     double error = 0, power = 0;
     int64_t first = t->images->count - t->options->held_out;
-    for (int64_t i = 0; i < t->options->held_out && status == RAN_OK; i++) {
-        float *y = t->outputs.x + i * t->y->numel;
-        const float *expected = t->y->data + (first + i) * t->y->numel;
-        status = ran_native_run(native, t->x->data + (first + i) * t->x->numel, &y);
-        for (int64_t e = 0; e < t->y->numel; e++) {
-            double difference = (double)y[e] - (double)expected[e];
-            error += difference * difference;
-            power += (double)expected[e] * (double)expected[e];
-        }
-    }
+    const float *expected = t->y->data + first * t->y->numel;
+    ran_status status = ran_native_create_batch(candidate, EVALUATION_BATCH, &native);
+    if (status == RAN_OK)
+        status =
+            ran_native_run_all(native, t->x->data + first * t->x->numel, t->options->held_out, &y);
     ran_native_destroy(native);
+    for (int64_t i = 0; i < t->options->held_out * t->y->numel; i++) {
+        double difference = (double)y[i] - (double)expected[i];
+        error += difference * difference;
+        power += (double)expected[i] * (double)expected[i];
+    }
     *out_error = power > 0 ? error / power : 0;
     return status;
 }
 
-static ran_status evaluate(const trial *t, const ran_module *candidate, const ran_module *tail,
-                           ran_loss_row *out_row)
+static ran_status evaluate(const trial *t, const ran_module *candidate, ran_loss_row *out_row)
 {
     double loss = 0, accuracy = 0;
     ran_status status = run_candidate(t, candidate, &out_row->error);
     if (status == RAN_OK)
-        status = ran_images_evaluate(tail, &t->outputs, 0, t->options->held_out, &loss, &accuracy);
+        status = ran_images_score(ran_module_context(t->module), t->tail, &t->outputs, 0,
+                                  t->options->held_out, &loss, &accuracy);
     out_row->loss = loss - t->teacher_loss;
     out_row->drop = 100 * (t->teacher_accuracy - accuracy);
     return status;
@@ -344,8 +129,7 @@ static ran_status make_candidate(const trial *t, const ran_slot *slot, ran_modul
     return status;
 }
 
-static ran_status try_candidate(const trial *t, const ran_slot *slot, const ran_module *tail,
-                                ran_loss_table *table)
+static ran_status try_candidate(const trial *t, const ran_slot *slot, ran_loss_table *table)
 {
     ran_context *context = ran_module_context(t->module);
     ran_module *candidate;
@@ -353,13 +137,13 @@ static ran_status try_candidate(const trial *t, const ran_slot *slot, const ran_
     ran_status status = make_candidate(t, slot, &candidate);
     if (status != RAN_OK)
         return status;
-    status = evaluate(t, candidate, tail, &row);
+    status = evaluate(t, candidate, &row);
     ran_module_destroy(candidate);
     if (status != RAN_OK)
         return status;
-    add_row(table, &row);
-    return save_losses(context, table,
-                       ran_intern_printf(context, "%s/losses.txt", t->options->directory));
+    ran_losses_add(table, &row);
+    return ran_losses_write(context, table,
+                            ran_intern_printf(context, "%s/losses.txt", t->options->directory));
 }
 
 /* ---- All of a layer
@@ -379,7 +163,7 @@ static bool is_wanted(const ran_candidate *candidate, const ran_layer *layer, co
 }
 
 static ran_status try_layer(trial *t, const ran_pool *pool, const ran_latency_table *latencies,
-                            const ran_module *tail, counter *at, ran_loss_table *table)
+                            counter *at, ran_loss_table *table)
 {
     ran_slot slot = ran_slot_of(t->layer);
     ran_status status = RAN_OK;
@@ -391,31 +175,58 @@ static ran_status try_layer(trial *t, const ran_pool *pool, const ran_latency_ta
             t->options->progress(t->options->data, t->layer->name, t->candidate->name, at->done,
                                  at->count);
         at->done++;
-        status = try_candidate(t, &slot, tail, table);
+        status = try_candidate(t, &slot, table);
     }
     return status;
 }
 
-static ran_status pretrain_layer(trial *t, const features *f, const ran_pool *pool,
-                                 const ran_latency_table *latencies, counter *at,
-                                 ran_loss_table *table)
+static ran_status open_data(trial *t)
+{
+    int64_t count = t->images->count - t->options->held_out;
+    ran_tensor *x = wrap_feature(t->x, t->layer->input, count);
+    ran_tensor *y = wrap_feature(t->y, t->layer->output, count);
+    ran_status status = ran_dataset_wrap(ran_module_context(t->module), x, y, &t->data);
+    ran_tensor_release(x);
+    ran_tensor_release(y);
+    return status;
+}
+
+static ran_status open_tail(trial *t)
 {
     const ran_function *function = ran_module_first_function(t->module);
     const ran_op *end = ran_region_terminator(ran_function_body(function));
     int64_t first = t->images->count - t->options->held_out;
     ran_module *tail;
-    t->x = find_feature(f, ran_value_name(t->layer->input));
-    t->y = find_feature(f, ran_value_name(t->layer->output));
     t->outputs = (ran_images){
         .classes = t->images->classes + first, .count = t->options->held_out, .numel = t->y->numel};
     t->outputs.x = calloc((size_t)(t->options->held_out * t->y->numel), sizeof *t->outputs.x);
     if (!t->outputs.x)
         return ran_error(ran_module_context(t->module), RAN_INVALID, "not enough memory");
     ran_status status = ran_search_cut(function, t->layer->output, ran_op_operand(end, 0), &tail);
-    if (status == RAN_OK) {
-        status = try_layer(t, pool, latencies, tail, at, table);
-        ran_module_destroy(tail);
-    }
+    if (status != RAN_OK)
+        return status;
+    status = ran_native_create_batch(tail, EVALUATION_BATCH, &t->tail);
+    ran_module_destroy(tail);
+    return status;
+}
+
+static ran_status pretrain_layer(trial *t, const ran_features *f, const ran_pool *pool,
+                                 const ran_latency_table *latencies, counter *at,
+                                 ran_loss_table *table)
+{
+    t->x = ran_features_find(f, ran_value_name(t->layer->input));
+    t->y = ran_features_find(f, ran_value_name(t->layer->output));
+    t->data = NULL;
+    t->tail = NULL;
+    t->outputs = (ran_images){0};
+    ran_status status = open_data(t);
+    if (status == RAN_OK)
+        status = open_tail(t);
+    if (status == RAN_OK)
+        status = try_layer(t, pool, latencies, at, table);
+    if (t->data)
+        ran_dataset_close(t->data);
+    ran_native_destroy(t->tail);
     free(t->outputs.x);
     return status;
 }
@@ -442,7 +253,7 @@ ran_status ran_pretrain(const ran_module *module, const ran_layers *layers, cons
     counter at = {0, count_wanted(layers, pool, latencies, table)};
     if (!at.count)
         return RAN_OK;
-    features f = {.items = calloc(2 * layers->count + 1, sizeof *f.items)};
+    ran_features f = {0};
     trial t = {.module = module, .images = images, .options = options};
     ran_status status = ran_search_make_directory(
         context, ran_intern_printf(context, "%s/candidates", options->directory));
@@ -450,12 +261,12 @@ ran_status ran_pretrain(const ran_module *module, const ran_layers *layers, cons
         status = ran_images_evaluate(module, images, images->count - options->held_out,
                                      options->held_out, &t.teacher_loss, &t.teacher_accuracy);
     if (status == RAN_OK)
-        status = compute_features(module, layers, images, options->directory, &f);
+        status = ran_features_compute(module, layers, images, options->directory, &f);
     for (size_t i = 0; i < layers->count && status == RAN_OK; i++) {
         t.layer = &layers->layers[i];
         if (t.layer->is_chosen)
             status = pretrain_layer(&t, &f, pool, latencies, &at, table);
     }
-    clear_features(&f);
+    ran_features_clear(&f);
     return status;
 }

@@ -15,6 +15,7 @@
 #include <ran/train.h>
 
 #include "search/latency.h"
+#include "search/model.h"
 
 /* Normalised images in memory with their classes. */
 typedef struct ran_images {
@@ -58,8 +59,18 @@ RAN_MUST_USE ran_status ran_images_evaluate(const ran_module *module, const ran_
                                             int64_t first, int64_t count, double *out_loss,
                                             double *out_accuracy);
 
+/* The same of a compiled one. */
+RAN_MUST_USE ran_status ran_images_score(ran_context *context, ran_native *native,
+                                         const ran_images *images, int64_t first, int64_t count,
+                                         double *out_loss, double *out_accuracy);
+
 RAN_MUST_USE ran_status ran_losses_read(ran_context *context, ran_arena *arena, const char *path,
                                         ran_loss_table *out_table);
+/* The names are copied. */
+void ran_losses_add(ran_loss_table *table, const ran_loss_row *row);
+/* Beside the path, then renamed: no half line stays in the middle of a file. */
+RAN_MUST_USE ran_status ran_losses_write(ran_context *context, const ran_loss_table *table,
+                                         const char *path);
 const ran_loss_row *ran_losses_find(const ran_loss_table *table, const char *layer,
                                     const char *candidate);
 /* The trained candidate's file in the directory. */
