@@ -337,31 +337,36 @@ static ran_status assemble(const ran_hant *h, const size_t *choice, ran_module *
     return status;
 }
 
-static ran_status evaluate_choice(const ran_hant *h, ran_hant_choice *c)
+/* Assembled, with its norms' statistics. */
+static ran_status build_choice(const ran_hant *h, const ran_hant_choice *c, ran_module **out_module)
+{
+    ran_status status = assemble(h, c->choice, out_module);
+    if (status != RAN_OK)
+        return status;
+    status = ran_images_recalibrate(*out_module, &h->images,
+                                    h->images.count - h->options.pretrain.held_out,
+                                    h->options.pretrain.threads);
+    if (status != RAN_OK)
+        ran_module_destroy(*out_module);
+    return status;
+}
+
+static ran_status evaluate_choice(const ran_hant *h, bool with_test, ran_hant_choice *c)
 {
     ran_module *module;
-    double accuracy;
+    double accuracy, loss;
     int64_t first = h->images.count - h->options.pretrain.held_out;
     c->predicted = ran_ilp_cost(&h->problem, 0, c->choice);
     c->loss = ran_ilp_loss(&h->problem, c->choice);
     c->accuracy_after = -1;
-    ran_status status = assemble(h, c->choice, &module);
+    ran_status status = build_choice(h, c, &module);
     if (status != RAN_OK)
         return status;
     status = ran_images_evaluate(module, &h->images, first, h->options.pretrain.held_out,
                                  &c->held_out_loss, &accuracy);
-    ran_module_destroy(module);
-    return status;
-}
-
-static ran_status test_choice(const ran_hant *h, ran_hant_choice *c)
-{
-    ran_module *module;
-    double loss;
-    ran_status status = assemble(h, c->choice, &module);
-    if (status != RAN_OK)
-        return status;
-    status = ran_images_evaluate(module, &h->test, 0, h->test.count, &loss, &c->accuracy_before);
+    if (status == RAN_OK && with_test)
+        status =
+            ran_images_evaluate(module, &h->test, 0, h->test.count, &loss, &c->accuracy_before);
     ran_module_destroy(module);
     return status;
 }
@@ -380,7 +385,7 @@ static ran_status select_best(const ran_hant *h, const ran_ilp_problem *problem,
     bool first = true;
     for (size_t k = 0; k < result.count && status == RAN_OK; k++) {
         ran_hant_choice c = {.method = "ilp", .choice = copy_choice(h, result.solutions[k].choice)};
-        status = evaluate_choice(h, &c);
+        status = evaluate_choice(h, false, &c);
         if (status == RAN_OK && (first || c.held_out_loss < out->held_out_loss))
             *out = c;
         first = false;
@@ -480,7 +485,7 @@ static ran_status read_choice(const ran_hant *h, const char *path, ran_hant_choi
     if (count < h->problem.layer_count)
         return ran_error(h->context, RAN_INVALID, "%s does not fit this search; remove it", path);
     *out = (ran_hant_choice){.method = "ilp", .choice = choice};
-    return evaluate_choice(h, out);
+    return RAN_OK;
 }
 
 /* Whether the directory's selection is of this budget. Else it goes, with the tuning of it. */
@@ -535,13 +540,31 @@ static ran_status choose(const ran_hant *h, ran_hant_result *r)
 /* ---- Baselines
  * -------------------------------------------------------------------------------------------- */
 
+/* The selection itself or a baseline that is the same network; NULL: there is none. */
+static const ran_hant_choice *find_equal(const ran_hant *h, const ran_hant_result *r,
+                                         const ran_hant_choice *c)
+{
+    size_t bytes = h->problem.layer_count * sizeof *c->choice;
+    if (!memcmp(r->chosen.choice, c->choice, bytes))
+        return &r->chosen;
+    for (size_t i = 0; i < r->baseline_count && &r->baselines[i] != c; i++)
+        if (!memcmp(r->baselines[i].choice, c->choice, bytes))
+            return &r->baselines[i];
+    return NULL;
+}
+
 static ran_status add_baseline(const ran_hant *h, const char *method, const size_t *choice,
                                ran_hant_result *r)
 {
     ran_hant_choice *c = &r->baselines[r->baseline_count++];
     *c = (ran_hant_choice){.method = method, .choice = copy_choice(h, choice)};
-    ran_status status = evaluate_choice(h, c);
-    return status == RAN_OK ? test_choice(h, c) : status;
+    const ran_hant_choice *equal = find_equal(h, r, c);
+    if (equal) {
+        *c = *equal;
+        c->method = method;
+        return RAN_OK;
+    }
+    return evaluate_choice(h, true, c);
 }
 
 static ran_status choose_baselines(const ran_hant *h, ran_hant_result *r)
@@ -615,7 +638,7 @@ static ran_status tune_choice(const ran_hant *h, const char *checkpoint, ran_han
                               ran_module **out_module)
 {
     double loss;
-    ran_status status = assemble(h, c->choice, out_module);
+    ran_status status = build_choice(h, c, out_module);
     if (status != RAN_OK)
         return status;
     status = tune(h, checkpoint, *out_module);
@@ -727,7 +750,7 @@ ran_status ran_hant_run(ran_hant *h, const ran_hant_budget *budgets, size_t coun
     if (status == RAN_OK)
         status = choose(h, r);
     if (status == RAN_OK)
-        status = test_choice(h, &r->chosen);
+        status = evaluate_choice(h, true, &r->chosen);
     if (status == RAN_OK)
         status = choose_baselines(h, r);
     if (status == RAN_OK && h->options.tune_baselines)

@@ -21,6 +21,7 @@ libran_search_la_SOURCES = \
 	search/pool_attention.c \
 	search/pool_conv.c \
 	search/pretrain.c \
+	search/recalibrate.c \
 	search/zoo/builder.c \
 	search/zoo/classic.c \
 	search/zoo/convnext.c \

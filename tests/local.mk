@@ -11,6 +11,7 @@ UNIT_TESTS = \
 	tests/unit/compile_sizes \
 	tests/unit/compile_step \
 	tests/unit/hant_pool \
+	tests/unit/hant_recalibrate \
 	tests/unit/ilp \
 	tests/unit/gradients \
 	tests/unit/ir_control \
