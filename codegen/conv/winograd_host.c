@@ -8,7 +8,7 @@
 
 /* Tiles of a task at most; tasks that an op should have, for which transforming the input again for
  * the next part of the output channels may cost this part of the time. */
-enum { CHUNK_MAX = 64, TASKS = 8 };
+enum { CHUNK_MAX = 64, TASKS = 8, SCRATCH_MAX = 768 << 10 };
 static const double repeated_part = 0.08;
 /* Cycles of a vector of channels for a tile's transforms, loads and stores. */
 static const double input_cycles = 150, output_cycles = 130;
@@ -144,15 +144,21 @@ static plan plan_for_chunk(const conv_geometry *g, const ran_target *target, int
     return best;
 }
 
-/* As many tiles a task as are quickest, while what a task computes with stays in the second cache. */
+static bool fits(const conv_geometry *g, const ran_target *target, const plan *p)
+{
+    int64_t bytes = scratch_bytes(g, p);
+    return (bytes <= target->l2 * 3 / 4 && bytes <= SCRATCH_MAX) || p->chunk <= 4;
+}
+
+/* As many tiles a task as are quickest, while what a task computes with stays in the second cache
+ * and makes the workspace little larger. */
 static plan make_plan(const conv_geometry *g, const ran_target *target)
 {
     int64_t tiles = tile_rows(g) * tile_columns(g) * ran_conv_batch(g);
     plan best = {.seconds = 1e300};
     for (int64_t chunk = tiles < CHUNK_MAX ? tiles : CHUNK_MAX; chunk > 0; chunk--) {
         plan p = plan_for_chunk(g, target, chunk);
-        bool fits = scratch_bytes(g, &p) <= target->l2 * 3 / 4 || chunk <= 4;
-        if (fits && p.seconds < best.seconds * 0.999)
+        if (fits(g, target, &p) && p.seconds < best.seconds * 0.999)
             best = p;
     }
     return best;
