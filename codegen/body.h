@@ -64,6 +64,11 @@ RAN_VECTOR(uint64_t, ran_vu64);
 #define RAN_BODY(name) __attribute__((always_inline)) void ran_body_##name
 #define RAN_UNROLL _Pragma("clang loop unroll(full)")
 
+/* Floats of a line of the cache, and by how many weights are asked for ahead (__builtin_prefetch): those
+ * that no cache holds arrive too late otherwise, and the hardware's own prefetchers stop at the end of a
+ * page. */
+enum { RAN_LINE = 16, RAN_AHEAD = 1024 };
+
 /* The instruction scheduler does not move loads across this: without it, those of the next step are
  * taken ahead until accumulators no longer fit the registers. */
 #define RAN_SEPARATE_STEPS __asm__ volatile("")

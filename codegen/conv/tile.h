@@ -19,10 +19,6 @@ enum { CONV_STEP = 4, CONV_BY_LANE = 1 };
 enum { CONV_STEP = 2, CONV_BY_LANE = 0 };
 #endif
 
-/* Floats by which weights are asked for ahead: those that no cache holds arrive too late otherwise, and
- * the hardware's own prefetchers stop at the end of a page. */
-enum { CONV_AHEAD = 1024 };
-
 typedef ran_vf32 conv_sums[CONV_TILE_PIXELS];
 
 struct conv_extent {
@@ -40,7 +36,7 @@ RAN_INLINE void conv_tile_channel(struct conv_extent t, conv_sums *sum, const ra
     ran_vf32 weight[CONV_TILE_VECTORS];
     RAN_UNROLL for (int64_t b = 0; b < t.blocks; b++)
     {
-        __builtin_prefetch(w + b * t.w_stride + CONV_AHEAD);
+        __builtin_prefetch(w + b * t.w_stride + RAN_AHEAD);
         RAN_UNROLL for (int64_t v = 0; v < RAN_NV; v++)
             weight[b * RAN_NV + v] = *(const ran_vf32 *)(w + b * t.w_stride + v * RAN_VL);
     }

@@ -85,16 +85,33 @@ bool ran_matmul_typed_accepts(const ran_op *anchor, const ran_target *target)
 
 /* ---- Tiles ------------------------------------------------------------------------------------------ */
 
-/* Cycles of one column tile for all rows and one element of k. */
-static double tile_cost(const ran_target *target, int64_t m, int64_t rows, int64_t vectors)
+/* Cycles in which a panel's next row comes from the second cache, for one element of k; none where the
+ * first one holds the panel. */
+static double panel_cycles(const product *p, const ran_target *target, int64_t vectors)
 {
-    double total = 0;
-    for (int64_t rest = m; rest > 0; rest -= rows) {
-        double r = (double)(rest < rows ? rest : rows), v = (double)vectors;
-        double multiply = r * v / target->fma_ports, load = (r + v) / 2;
-        double cycles = multiply > load ? multiply : load;
-        total += cycles > 4 ? cycles : 4;
-    }
+    double line = (double)(vectors * target->lanes * 4);
+    if (line * (double)constant_or(p->k, 512) <= (double)target->l1 / 2)
+        return 0;
+    return line * target->ghz / target->l2_bandwidth;
+}
+
+/* Cycles of one element of k in one tile: what takes longest, and a part of what should hide behind
+ * it. */
+static double step_cycles(const product *p, const ran_target *target, int64_t rows, int64_t vectors)
+{
+    double multiply = (double)(rows * vectors) / target->fma_ports;
+    double load = (double)(rows + vectors) / 2;
+    double most = multiply > load ? multiply : load, least = multiply < load ? multiply : load;
+    return (most > 4 ? most : 4) + 0.1 * least + 0.5 * panel_cycles(p, target, vectors);
+}
+
+/* Cycles of one column tile for all rows and one element of k. */
+static double tile_cost(const product *p, const ran_target *target, int64_t m, int64_t rows,
+                        int64_t vectors)
+{
+    double start = 20 / (double)(constant_or(p->k, 512) + 1), total = 0;
+    for (int64_t rest = m; rest > 0; rest -= rows)
+        total += step_cycles(p, target, rest < rows ? rest : rows, vectors) + start;
     return total;
 }
 
@@ -117,7 +134,7 @@ static void choose_tile(const product *p, const ran_target *target, int64_t pane
             int64_t width = v * target->lanes, panels = n < 1 ? 1 : (n + width - 1) / width;
             if (panel % width)
                 continue;
-            double cost = (double)panels * tile_cost(target, m, r, v);
+            double cost = (double)panels * tile_cost(p, target, m, r, v);
             if (cost < best * 0.999) {
                 best = cost;
                 *rows = r;
@@ -143,7 +160,7 @@ double ran_matmul_tiled_cost(const ran_op *anchor, const ran_target *target)
     ran_counts counts = {0};
     ran_count_op(anchor, &counts);
     double steps = m > 0 && n > 0 ? (double)counts.macs / ((double)m * (double)n) : 0;
-    return steps * (double)panels * tile_cost(target, m, rows, vectors) / (target->ghz * 1e9);
+    return steps * (double)panels * tile_cost(&p, target, m, rows, vectors) / (target->ghz * 1e9);
 }
 
 /* Columns of a panel of packed weights: those of the tile, or of the tile for the target whose
@@ -283,6 +300,10 @@ static void describe_tasks(ran_emission *e, const product *p, int64_t rows, int6
     int64_t panel_tasks = (tasks + others - 1) / (others < 1 ? 1 : others);
     int64_t panels_per_task = panel_tasks < 1 ? panels : panels / panel_tasks;
     panels_per_task = panels_per_task < 1 ? 1 : panels_per_task;
+    int64_t passes = (m < rows_per_task ? m : rows_per_task) / rows, shift = 0;
+    while (shift < 4 && passes >> (shift + 1))
+        shift++;
+    RAN_SPEC(e, struct matmul_spec, ahead_shift, shift);
     RAN_SPEC(e, struct matmul_spec, rows_per_task, rows_per_task);
     RAN_SPEC(e, struct matmul_spec, panels_per_task, panels_per_task);
     e->tasks = multiply(e, batch_of(e, p),

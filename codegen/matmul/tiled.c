@@ -13,6 +13,7 @@ enum { STEP = 2, BY_LANE = 0 };
 struct tile {
     const float *a;     /* first row */
     const float *panel; /* rows `pitch` apart */
+    const float *ahead; /* what is fetched meanwhile */
     int64_t pitch, rows, batch, row, column;
 };
 
@@ -23,12 +24,35 @@ RAN_INLINE int64_t width(const struct matmul_spec *s)
     return s->tile_vectors * RAN_VL;
 }
 
+/* Weights that no cache holds come while rows go by the panel before theirs: a part of the next panel
+ * in each row tile. Where there is one tile only, a little ahead of their use. */
+RAN_INLINE void set_ahead(const struct matmul_spec *s, struct tile *t, int64_t pass)
+{
+    int64_t size = s->k * t->pitch;
+    t->ahead = t->panel;
+    if (!s->ahead_shift)
+        t->ahead += RAN_AHEAD;
+    else if (pass < (1 << s->ahead_shift))
+        t->ahead += size + (size * pass >> s->ahead_shift);
+}
+
+RAN_INLINE void fetch_ahead(const struct matmul_spec *s, const struct tile *t, int64_t k)
+{
+    const float *from = t->ahead + (k * t->pitch >> s->ahead_shift);
+    if (!s->b_packed)
+        return;
+    __builtin_prefetch(from, 0, 2);
+    RAN_UNROLL for (int64_t line = RAN_LINE; line < width(s) >> s->ahead_shift; line += RAN_LINE)
+        __builtin_prefetch(from + line, 0, 2);
+}
+
 /* One element of the inner dimension; `values` as in the direct convolution. */
 RAN_INLINE void inner(const struct matmul_spec *s, const struct tile *t, sums *sum,
                       const ran_vf32 *values, int lane, int64_t k)
 {
     ran_vf32 b[MATMUL_VECTORS];
     RAN_SEPARATE_STEPS;
+    fetch_ahead(s, t, k);
     RAN_UNROLL for (int64_t v = 0; v < s->tile_vectors; v++)
         b[v] = *(const ran_vf32 *)(t->panel + k * t->pitch + v * RAN_VL);
     RAN_UNROLL for (int64_t r = 0; r < t->rows; r++)
@@ -95,8 +119,9 @@ RAN_INLINE void run_tile(const struct matmul_spec *s, void *const *io, const str
 }
 
 RAN_INLINE void tile_at(const struct matmul_spec *s, void *const *io, struct tile t,
-                        const float *a, int64_t row, int64_t rows)
+                        const float *a, int64_t from, int64_t row, int64_t rows)
 {
+    set_ahead(s, &t, (row - from) / s->tile_rows);
     t.a = a + row * s->a_row;
     t.row = row;
     t.rows = rows;
@@ -109,16 +134,16 @@ RAN_INLINE void run_rows(const struct matmul_spec *s, void *const *io, struct ti
 {
     int64_t row = from;
     for (; row + s->tile_rows <= to; row += s->tile_rows)
-        tile_at(s, io, t, a, row, s->tile_rows);
+        tile_at(s, io, t, a, from, row, s->tile_rows);
     if (s->tail_rows > 0 && row < to)
-        tile_at(s, io, t, a, row, s->tail_rows);
+        tile_at(s, io, t, a, from, row, s->tail_rows);
     if (s->tail_rows >= 0)
         return;
     if (s->tile_rows > 4)
         for (; row + 4 <= to; row += 4)
-            tile_at(s, io, t, a, row, 4);
+            tile_at(s, io, t, a, from, row, 4);
     for (; row < to; row++)
-        tile_at(s, io, t, a, row, 1);
+        tile_at(s, io, t, a, from, row, 1);
 }
 
 /* Columns [column, column + width) of b into scratch, zeros behind n. */

@@ -27,6 +27,7 @@ struct matmul_spec {
     int64_t tile_rows, tile_vectors;
     int64_t tail_rows; /* m modulo tile_rows, -1 when m is not a constant */
     int64_t rows_per_task, panels_per_task;
+    int64_t ahead_shift; /* log2 of the row tiles during which the next panel is fetched, at most 4 */
     int64_t batch_rank;
     int64_t batch[MATMUL_BATCH], a_batch[MATMUL_BATCH], b_batch[MATMUL_BATCH];
 };
