@@ -141,6 +141,8 @@ static void describe_direct_tasks(ran_emission *e, const conv_geometry *g, int64
     int64_t rows = ran_conv_rows_per_task(g->oh, 1, chunks), columns = g->ow;
     if (g->flat)
         columns = ran_conv_rows_per_task(g->ow, pixels, chunks);
+    RAN_SPEC(e, struct conv_direct_spec, ahead_shift,
+             ran_conv_ahead_shift(rows * ceil_div(columns, pixels)));
     RAN_SPEC(e, struct conv_direct_spec, rows_per_task, rows);
     RAN_SPEC(e, struct conv_direct_spec, columns_per_task, columns);
     RAN_SPEC(e, struct conv_direct_spec, weights_outer, weights_outer);

@@ -9,6 +9,7 @@ struct tile {
     const float *w;     /* the tile's first channel block */
     int64_t blocks, pixels;
     int64_t row, column; /* first output pixel */
+    struct conv_ahead ahead;
 };
 
 RAN_INLINE int64_t weights_of_block(const struct conv_direct_spec *s)
@@ -31,7 +32,7 @@ RAN_INLINE void channels(const struct conv_direct_spec *s, const struct tile *t,
                          const float *x, const float *w, int64_t count, uint64_t pixels)
 {
     struct conv_extent extent = {t->blocks, t->pixels, s->stride_w * RAN_BLOCK,
-                                 weights_of_block(s)};
+                                 weights_of_block(s), t->ahead};
     conv_tile_channels(extent, sum, x, w, count, pixels);
 }
 
@@ -114,18 +115,21 @@ RAN_INLINE void run_tile(const struct conv_direct_spec *s, void *const *io, cons
 struct place {
     const float *x, *w;
     int64_t image, oc_block, row;
+    int64_t pass; /* tiles before this one with these weights */
 };
 
-RAN_INLINE void tile_at(const struct conv_direct_spec *s, void *const *io, const struct place *at,
+RAN_INLINE void tile_at(const struct conv_direct_spec *s, void *const *io, struct place *at,
                         int64_t blocks, int64_t column, int64_t pixels, int64_t border)
 {
-    struct tile t = {at->x, at->w, blocks, pixels, at->row, column};
+    struct tile t = {at->x, at->w, blocks, pixels, at->row, column,
+                     conv_ahead(at->w, at->w + blocks * weights_of_block(s), weights_of_block(s),
+                                at->pass++, s->ahead_shift)};
     run_tile(s, io, &t, at->image, at->oc_block, border);
 }
 
 /* Columns [from, to) of a row; `to` is the end of the row or a multiple of the tile. */
 RAN_INLINE void run_columns(const struct conv_direct_spec *s, void *const *io,
-                            const struct place *at, int64_t blocks, int64_t from, int64_t to)
+                            struct place *at, int64_t blocks, int64_t from, int64_t to)
 {
     const int64_t width = s->tile_pixels, tail = s->ow % width;
     const int64_t last = (s->ow - 1) / width * width;

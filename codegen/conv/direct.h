@@ -43,6 +43,7 @@ struct conv_direct_spec {
     int64_t tile_blocks, tile_pixels, border;
     int64_t rows_per_task, columns_per_task; /* columns: a multiple of tile_pixels, or ow */
     int64_t flip;
+    int64_t ahead_shift; /* log2 of the tiles during which the next weights are fetched, at most 4 */
     int64_t weights_outer; /* tasks walk the channel tiles outermost: weights stay in the cache */
 };
 

@@ -222,3 +222,11 @@ int64_t ran_conv_rows_per_task(int64_t height, int64_t step, int64_t chunks)
     int64_t rows = ceil_div(ceil_div(height, chunks < 1 ? 1 : chunks), step) * step;
     return rows < height ? rows : height;
 }
+
+int64_t ran_conv_ahead_shift(int64_t tiles)
+{
+    int64_t shift = 0;
+    while (shift < 4 && tiles >> (shift + 1))
+        shift++;
+    return shift;
+}

@@ -44,6 +44,8 @@ double ran_conv_peak(const ran_target *target);
 void ran_conv_space(const ran_type *type, bool flat, ran_space *out_space);
 /* n times `per_image`. */
 const ran_dim *ran_conv_tasks(ran_context *context, const conv_geometry *g, int64_t per_image);
+/* log2 of the tiles, of so many, during which the weights of the next ones are fetched. */
+int64_t ran_conv_ahead_shift(int64_t tiles);
 /* Rows of a task, of `height`: a multiple of `step` for about `tasks` tasks in all. */
 int64_t ran_conv_rows_per_task(int64_t height, int64_t step, int64_t chunks);
 

@@ -21,10 +21,31 @@ enum { CONV_STEP = 2, CONV_BY_LANE = 0 };
 
 typedef ran_vf32 conv_sums[CONV_TILE_PIXELS];
 
+/* Weights that no cache holds come while pixels go by those before them: what is fetched while `start`
+ * is read, and log2 of how many times slower it goes on. */
+struct conv_ahead {
+    const float *start, *next;
+    int64_t shift;
+};
+
+/* For pass number `pass` of many over the `size` weights from `start` on, which those behind them
+ * follow. One pass alone fetches a little ahead of itself. */
+RAN_INLINE struct conv_ahead conv_ahead(const float *start, const float *behind, int64_t size,
+                                        int64_t pass, int64_t shift)
+{
+    struct conv_ahead ahead = {start, start, shift};
+    if (!shift)
+        ahead.next = start + RAN_AHEAD;
+    else if (pass < (1 << shift))
+        ahead.next = behind + (size * pass >> shift);
+    return ahead;
+}
+
 struct conv_extent {
     int64_t blocks, pixels;
     int64_t x_stride; /* from a pixel to the next, in elements */
     int64_t w_stride; /* from the weights of a block of output channels to those of the next */
+    struct conv_ahead ahead;
 };
 
 /* One input channel for those pixels whose bit is set in `mask`. By-lane FMA takes it from
@@ -36,7 +57,8 @@ RAN_INLINE void conv_tile_channel(struct conv_extent t, conv_sums *sum, const ra
     ran_vf32 weight[CONV_TILE_VECTORS];
     RAN_UNROLL for (int64_t b = 0; b < t.blocks; b++)
     {
-        __builtin_prefetch(w + b * t.w_stride + RAN_AHEAD);
+        __builtin_prefetch(
+            t.ahead.next + b * t.w_stride + ((w - t.ahead.start) >> t.ahead.shift), 0, 2);
         RAN_UNROLL for (int64_t v = 0; v < RAN_NV; v++)
             weight[b * RAN_NV + v] = *(const ran_vf32 *)(w + b * t.w_stride + v * RAN_VL);
     }

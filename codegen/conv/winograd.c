@@ -116,10 +116,11 @@ RAN_INLINE void input(const struct conv_winograd_spec *s, void *const *io, int64
 /* ---- The products: m = u v, point by point ------------------------------------------------------- */
 
 RAN_INLINE void multiply_tile(const struct conv_winograd_spec *s, const float *v, const float *u,
-                              int64_t blocks, int64_t pixels, float *m)
+                              int64_t blocks, int64_t pixels, int64_t pass, float *m)
 {
-    struct conv_extent extent = {blocks, pixels, RAN_BLOCK,
-                                 WINOGRAD_POINTS * s->ic_blocks * RAN_BLOCK * RAN_BLOCK};
+    int64_t point = s->ic_blocks * RAN_BLOCK * RAN_BLOCK;
+    struct conv_extent extent = {blocks, pixels, RAN_BLOCK, WINOGRAD_POINTS * point,
+                                 conv_ahead(u, u + point, point, pass, s->ahead_shift)};
     ran_vf32 sum[CONV_TILE_VECTORS][CONV_TILE_PIXELS];
     RAN_UNROLL for (int64_t i = 0; i < blocks * RAN_NV; i++)
         RAN_UNROLL for (int64_t p = 0; p < pixels; p++)
@@ -141,9 +142,11 @@ RAN_INLINE void multiply(const struct conv_winograd_spec *s, const float *v, con
     const int64_t tail = s->chunk % s->tile_pixels, full = s->chunk - tail;
     for (int64_t point = 0; point < WINOGRAD_POINTS; point++) {
         for (int64_t t = 0; t < full; t += s->tile_pixels)
-            multiply_tile(s, v + t * RAN_BLOCK, u, blocks, s->tile_pixels, m + t * RAN_BLOCK);
+            multiply_tile(s, v + t * RAN_BLOCK, u, blocks, s->tile_pixels, t / s->tile_pixels,
+                          m + t * RAN_BLOCK);
         if (tail)
-            multiply_tile(s, v + full * RAN_BLOCK, u, blocks, tail, m + full * RAN_BLOCK);
+            multiply_tile(s, v + full * RAN_BLOCK, u, blocks, tail, full / s->tile_pixels,
+                          m + full * RAN_BLOCK);
         v += point_of_v(s);
         u += s->ic_blocks * RAN_BLOCK * RAN_BLOCK;
         m += point_of_m(s);

@@ -38,6 +38,7 @@ struct conv_winograd_spec {
     int64_t tile_rows, tile_columns; /* tiles of a map */
     int64_t tile_blocks, tile_pixels; /* of registers */
     int64_t chunk, oc_per_task;
+    int64_t ahead_shift; /* as of conv_direct */
 };
 
 #endif

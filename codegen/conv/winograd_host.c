@@ -228,6 +228,8 @@ ran_status ran_conv_winograd_describe(ran_emission *e)
     RAN_SPEC(e, struct conv_winograd_spec, tile_pixels, p.tile.pixels);
     RAN_SPEC(e, struct conv_winograd_spec, chunk, p.chunk);
     RAN_SPEC(e, struct conv_winograd_spec, oc_per_task, p.oc_per_task);
+    RAN_SPEC(e, struct conv_winograd_spec, ahead_shift,
+             ran_conv_ahead_shift(ceil_div(p.chunk, p.tile.pixels)));
     describe_tasks(e, &g, &p);
     ran_conv_space(ran_value_type(ran_op_result(e->anchor, 0)), false, &e->store);
     return RAN_OK;
