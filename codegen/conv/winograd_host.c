@@ -6,10 +6,10 @@
 #include "codegen/conv/geometry.h"
 #include "codegen/conv/winograd_filter.h"
 
-/* Tiles of a task at most; tasks that an op should have, for which transforming the input again for
- * the next part of the output channels may cost this part of the time. */
+/* Tiles of a task at most; tasks that an op should have where each takes ten microseconds, and what
+ * that may cost: one task alone counts as taking this part more. */
 enum { CHUNK_MAX = 64, TASKS = 8, SCRATCH_MAX = 768 << 10 };
-static const double repeated_part = 0.08;
+static const double task_seconds = 10e-6, alone_part = 0.15;
 /* Cycles of a vector of channels for a tile's transforms, loads and stores. */
 static const double input_cycles = 150, output_cycles = 130;
 
@@ -17,6 +17,7 @@ typedef struct plan {
     conv_tile tile;             /* of registers: blocks by tiles */
     int64_t chunk, oc_per_task; /* tiles of a task, blocks of output channels */
     double seconds;             /* of all images */
+    double score;               /* the same, and more where there are too few tasks */
 } plan;
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -115,31 +116,35 @@ static double cold_seconds(const conv_geometry *g, const ran_target *target)
     return cold > 0 ? cold / (target->cold_weights * target->dram_bandwidth * 1e9) : 0;
 }
 
+static double score_of(double seconds, int64_t tasks)
+{
+    double wanted = seconds / task_seconds;
+    wanted = wanted > TASKS ? TASKS : wanted < 1 ? 1 : wanted;
+    double missing = 1 - (double)tasks / wanted;
+    return seconds * (1 + (missing > 0 ? alone_part * missing : 0));
+}
+
 /* With the output channels in so many parts, each of which transforms the input for itself. */
 static plan plan_for_parts(const conv_geometry *g, const ran_target *target, plan p,
                            const chunk_time *t, int64_t parts)
 {
     p.oc_per_task = ceil_div(ceil_div(g->oc_blocks, p.tile.blocks), parts) * p.tile.blocks;
-    p.seconds = (double)ceil_div(g->oc_blocks, p.oc_per_task) * t->input + t->output +
-                t->products + stream_seconds(g, target, &p, t->chunks) + cold_seconds(g, target);
+    parts = ceil_div(g->oc_blocks, p.oc_per_task);
+    p.seconds = (double)parts * t->input + t->output + t->products +
+                stream_seconds(g, target, &p, t->chunks) + cold_seconds(g, target);
+    p.score = score_of(p.seconds, parts * t->chunks);
     return p;
 }
 
-/* The quickest sharing; more tasks than that where there are few and they cost little. */
 static plan plan_for_chunk(const conv_geometry *g, const ran_target *target, int64_t chunk)
 {
     plan p = {.tile = register_tile(g, target, chunk), .chunk = chunk};
     chunk_time t = time_chunk(g, target, &p);
-    int64_t most = ceil_div(g->oc_blocks, p.tile.blocks);
     plan best = plan_for_parts(g, target, p, &t, 1);
-    double least = best.seconds;
-    for (int64_t parts = 2; parts <= most; parts++) {
+    for (int64_t parts = 2; parts <= ceil_div(g->oc_blocks, p.tile.blocks); parts++) {
         plan next = plan_for_parts(g, target, p, &t, parts);
-        int64_t tasks = t.chunks * ceil_div(g->oc_blocks, best.oc_per_task);
-        if (next.seconds < least * 0.99 ||
-            (tasks < TASKS && next.seconds < least * (1 + repeated_part)))
+        if (next.score < best.score * 0.999)
             best = next;
-        least = next.seconds < least ? next.seconds : least;
     }
     return best;
 }
@@ -155,10 +160,10 @@ static bool fits(const conv_geometry *g, const ran_target *target, const plan *p
 static plan make_plan(const conv_geometry *g, const ran_target *target)
 {
     int64_t tiles = tile_rows(g) * tile_columns(g) * ran_conv_batch(g);
-    plan best = {.seconds = 1e300};
+    plan best = {.score = 1e300};
     for (int64_t chunk = tiles < CHUNK_MAX ? tiles : CHUNK_MAX; chunk > 0; chunk--) {
         plan p = plan_for_chunk(g, target, chunk);
-        if (fits(g, target, &p) && p.seconds < best.seconds * 0.999)
+        if (fits(g, target, &p) && p.score < best.score * 0.999)
             best = p;
     }
     return best;
