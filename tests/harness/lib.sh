@@ -62,6 +62,18 @@ need_model() {
     [ -e "$MODEL/model.onnx" ] || fail "test data has no model $1"
 }
 
+# has_peer: whether ONNX Runtime, which the test data installs through npm, can be asked.
+has_peer() {
+    [ -e "${RANCC_TEST_DATA:-/nonexistent}/peers/ort.sh" ] && command -v node >/dev/null 2>&1 &&
+        command -v npm >/dev/null 2>&1
+}
+
+# peer run MODEL DATA OUT: asks it. Tests that run beside each other install it once.
+peer() {
+    mkdir -p "$XDG_CACHE_HOME"
+    flock "$XDG_CACHE_HOME/peer.lock" sh "$RANCC_TEST_DATA/peers/ort.sh" "$@"
+}
+
 # need_aarch64: sets CROSS_CC and CROSS_RUN.
 need_aarch64() {
     [ -n "$RAN_AARCH64_CC" ] || skip "needs aarch64-linux-gnu-gcc (Debian: gcc-aarch64-linux-gnu)"

@@ -35,7 +35,7 @@ for name in mlperf_resnet8 vit_pgd_cifar ultraface_slim320 carvana_unet; do
         'remove-nonlinearity{spec=cheapest:1;replace=hard_swish}' "cull{spec=$some}" \
         'thin{spec=all}' 'relu-reuse{n=4}' 'relu-reuse{n=2;spec=all}' \
         'scale-channels{factor=0.5}' 'replace-activation{with=silu}' 'insert-afrb{spec=all}' \
-        'insert-afrb{spec=all},harden-afrb{to=relu}' \
+        'insert-afrb{spec=all},harden-afrb{to=relu}' 'refine-bottlenecks{macs=100G}' \
         'remove-nonlinearity{spec=all;fraction=0.5},bottleneck-branch{variant=gelu}'; do
         try "$name" "$passes"
     done

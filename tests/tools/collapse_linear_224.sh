@@ -24,7 +24,7 @@ mv data/output_0.pb data/input_0.pb
 need_data peers/ort.sh
 need_command node nodejs
 need_command npm npm
-expect 0 sh "$DATA" run c.onnx data ort
+expect 0 peer run c.onnx data ort
 tail -c 4000 plain/output_0.pb | od -An -v -w4 -tf4 >a
 od -An -v -w4 -tf4 ort/output_0.bin >b
 error=$(paste a b | awk 'function abs(x) { return x < 0 ? -x : x }
