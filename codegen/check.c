@@ -53,32 +53,40 @@ static ran_status check_value(const ran_function *function, const ran_op *op, co
     return RAN_OK;
 }
 
+static ran_status check_region(const ran_function *function, const ran_region *region);
+
+static ran_status check_op(const ran_function *function, const ran_op *op)
+{
+    ran_status status = RAN_OK;
+    RAN_FOR_OPERANDS(op, i, value)
+    {
+        /* Results are checked where they are made. */
+        ran_status one = ran_value_op(value) ? RAN_OK : check_value(function, op, value);
+        status = status ? status : one;
+    }
+    for (size_t i = 0; i < op->result_count; i++) {
+        ran_status one = check_value(function, op, ran_op_result(op, i));
+        status = status ? status : one;
+    }
+    for (size_t i = 0; i < op->region_count && op->opcode != RAN_OP_KERNEL; i++) {
+        ran_status one = check_region(function, ran_op_region(op, i));
+        status = status ? status : one;
+    }
+    return status;
+}
+
+static ran_status check_region(const ran_function *function, const ran_region *region)
+{
+    ran_status status = RAN_OK;
+    for (const ran_op *op = ran_region_first(region); op; op = ran_op_next(op)) {
+        ran_status one = check_op(function, op);
+        status = status ? status : one;
+    }
+    return status;
+}
+
 /* All that native code can't hold, in one run. */
 ran_status ran_check_types(const ran_function *function)
 {
-    ran_status status = RAN_OK;
-    for (ran_op *op = ran_region_first(ran_function_body(function)); op; op = ran_op_next(op)) {
-        for (size_t i = 0; i < op->operand_count; i++) {
-            const ran_value *value = ran_op_operand(op, i);
-            ran_status one =
-                value && !ran_value_op(value) ? check_value(function, op, value) : RAN_OK;
-            status = status ? status : one;
-        }
-        for (size_t i = 0; i < op->result_count; i++) {
-            ran_status one = check_value(function, op, ran_op_result(op, i));
-            status = status ? status : one;
-        }
-        RAN_FOR_OPERANDS(op, i, value)
-        {
-            /* Results were checked where they are made. */
-            if (value->kind == RAN_VALUE_RESULT)
-                continue;
-            ran_status one = check_value(function, op, value);
-            status = status ? status : one;
-        }
-        if (op->region_count && op->opcode != RAN_OP_KERNEL)
-            status = ran_op_error(op, RAN_UNSUPPORTED,
-                                  "control flow has no native code; ran-run --interpret runs it");
-    }
-    return status;
+    return check_region(function, ran_function_body(function));
 }

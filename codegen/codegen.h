@@ -220,7 +220,7 @@ RAN_MUST_USE ran_status ran_kernel_pack(ran_op *kernel, size_t operand, const in
 
 /* ---- Lowering: IR to IR ---------------------------------------------------------------------- */
 
-/* All that native code can't hold (types, control flow, sizes that depend on data), in one run. */
+/* All that native code can't hold (types, sizes that depend on data), in one run. */
 RAN_MUST_USE ran_status ran_check_types(const ran_function *function);
 RAN_MUST_USE ran_status ran_assign_layouts(ran_function *function, const ran_target *target);
 RAN_MUST_USE ran_status ran_fuse_kernels(ran_function *function, const ran_target *target);

@@ -133,7 +133,9 @@ static ran_status lower_and_plan(ran_compiled *model)
     if (!status)
         status = ran_lower(model->function, &model->codegen->target, &model->options);
     if (!status)
-        status = ran_memory_plan_create(model->function, &model->plan);
+        status = ran_parts_create(model->function, &model->parts);
+    if (!status)
+        model->plan = model->parts->plan;
     if (!status)
         model->kernels = calloc(count_kernels(model->function) + 1, sizeof(*model->kernels));
     return status;
@@ -213,14 +215,22 @@ static ran_status create_variants(ran_module *module, const ran_compile_options 
     return status;
 }
 
+/* The constants of all parts and targets are among the first plan's. */
+static void share_weights(const ran_compiled *variant, ran_memory_plan *weights)
+{
+    for (ran_part *part = variant->parts; part; part = part->next)
+        if (part->plan != weights)
+            ran_memory_plan_share_weights(part->plan, weights);
+}
+
 static ran_status generate_all(ran_compiled *model)
 {
     ran_status status = RAN_OK;
     for (ran_compiled *v = model; !status && v; v = v->next_variant) {
         v->codegen->target.weights = v == model ? NULL : &model->codegen->target;
         status = lower_and_plan(v);
-        if (!status && v != model)
-            ran_memory_plan_share_weights(v->plan, model->plan);
+        if (!status)
+            share_weights(v, model->plan);
     }
     if (status)
         return status;
@@ -269,7 +279,7 @@ void ran_compiled_destroy(ran_compiled *model)
     if (model->llvm)
         LLVMDisposeModule(model->llvm);
     ran_codegen_destroy(model->codegen);
-    ran_memory_plan_destroy(model->plan);
+    ran_parts_destroy(model->parts);
     ran_module_destroy(model->own_module);
     ran_conditions_clear(&model->conditions);
     free(model->kernels);
@@ -286,7 +296,7 @@ static int64_t constant_or_unknown(const ran_dim *dim)
 
 int64_t ran_compiled_workspace(const ran_compiled *model)
 {
-    return constant_or_unknown(ran_memory_plan_workspace(model->plan));
+    return constant_or_unknown(ran_parts_workspace(model->parts));
 }
 
 int64_t ran_compiled_live_peak(const ran_compiled *model)
@@ -301,7 +311,12 @@ uint64_t ran_compiled_weights_size(const ran_compiled *model)
 
 void ran_compiled_memory_report(const ran_compiled *model, FILE *stream)
 {
-    ran_memory_plan_report(model->plan, stream);
+    for (const ran_part *part = model->parts; part; part = part->next) {
+        if (part != model->parts)
+            fprintf(stream, "\n@%s, from offset %s\n", ran_function_name(part->function),
+                    ran_dim_text(model->context, part->offset));
+        ran_memory_plan_report(part->plan, stream);
+    }
 }
 
 size_t ran_compiled_buffer_count(const ran_compiled *model)

@@ -7,23 +7,17 @@
  *   PREFIX.tasks.TARGET one kernel: all tasks here, or through the caller's parallel runner
  *   PREFIX.workspace_size.TARGET  (symbols, slots) -> bytes
  *
+ *   PREFIX.FUNCTION.run.TARGET  the same for a function that control flow calls (driver_control.c):
+ *                       the model's workspace, inputs and outputs of the function's own
+ *
  * Nothing here is a loop over the model: the driver of a 100-layer model is 100 calls.
  */
-#include "codegen/model.h"
+#include "codegen/driver.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <llvm-c/Linker.h>
-
-typedef struct driver {
-    ran_compiled *model;
-    ran_llvm b;
-    LLVMValueRef inputs, outputs, workspace, parallel, weights, status, scratch, io;
-    LLVMValueRef symbol_values[RAN_SPEC_MAX];
-    LLVMValueRef run, tasks;
-    size_t kernel;
-} driver;
 
 static LLVMTypeRef i32_type(const driver *d)
 {
@@ -45,6 +39,18 @@ static LLVMValueRef add_function(driver *d, const char *suffix, LLVMTypeRef resu
         LLVMAddFunction(d->b.module, ran_variant_symbol(d->model, suffix), type);
     ran_codegen_set_target(d->model->codegen, function);
     return function;
+}
+
+static const char *run_suffix(const driver *d, const ran_part *part)
+{
+    return part == d->model->parts
+               ? ".run"
+               : ran_intern_printf(d->b.context, ".%s.run", ran_function_name(part->function));
+}
+
+LLVMValueRef ran_driver_run(const driver *d, const ran_part *part)
+{
+    return LLVMGetNamedFunction(d->b.module, ran_variant_symbol(d->model, run_suffix(d, part)));
 }
 
 /* ---- One kernel's tasks --------------------------------------------------------------------------- */
@@ -90,9 +96,9 @@ static void build_tasks(driver *d)
 
 /* ---- Addresses ------------------------------------------------------------------------------------------ */
 
-static LLVMValueRef address_of(driver *d, const ran_value *value)
+LLVMValueRef ran_driver_address(driver *d, const ran_value *value)
 {
-    ran_place place = ran_memory_plan_place(d->model->plan, value);
+    ran_place place = ran_memory_plan_place(d->part->plan, value);
     LLVMTypeRef pointer = ran_build_pointer_type(&d->b);
     switch (place.kind) {
     case RAN_PLACE_INPUT:
@@ -102,7 +108,10 @@ static LLVMValueRef address_of(driver *d, const ran_value *value)
     case RAN_PLACE_CONSTANT:
         return ran_build_offset(&d->b, d->weights, ran_build_dim(&d->b, place.offset));
     case RAN_PLACE_WORKSPACE:
-        return ran_build_offset(&d->b, d->workspace, ran_build_dim(&d->b, place.offset));
+        return ran_build_offset(
+            &d->b, d->workspace,
+            ran_build_dim(
+                &d->b, ran_dim_binary(d->b.context, RAN_DIM_ADD, d->part->offset, place.offset)));
     }
     RAN_BUG(d->b.context, "a place of unknown kind");
 }
@@ -112,9 +121,9 @@ static void store_io(driver *d, const ran_op *op)
     int64_t n = 0;
     for (size_t i = 0; i < op->operand_count; i++, n++)
         if (ran_op_operand(op, i))
-            ran_build_store_word(&d->b, address_of(d, ran_op_operand(op, i)), d->io, n);
+            ran_build_store_word(&d->b, ran_driver_address(d, ran_op_operand(op, i)), d->io, n);
     for (size_t i = 0; i < op->result_count; i++, n++)
-        ran_build_store_word(&d->b, address_of(d, ran_op_result(op, i)), d->io, n);
+        ran_build_store_word(&d->b, ran_driver_address(d, ran_op_result(op, i)), d->io, n);
     for (size_t i = 0; i < d->b.symbol_count; i++, n++)
         ran_build_store_word(&d->b, d->symbol_values[i], d->io, n);
     ran_build_store_word(&d->b, d->status, d->io, n++);
@@ -126,7 +135,7 @@ static void store_io(driver *d, const ran_op *op)
 static void call_profile(driver *d)
 {
     const ran_compile_options *options = &d->model->options;
-    if (!options->profile)
+    if (!options->profile || d->part != d->model->parts)
         return;
     LLVMTypeRef parameters[] = {ran_build_pointer_type(&d->b), ran_build_i64_type(&d->b)};
     LLVMTypeRef type =
@@ -148,6 +157,14 @@ static const ran_dim *larger(ran_context *context, const ran_dim *a, const ran_d
     return a && b ? ran_dim_binary(context, RAN_DIM_MAX, a, b) : a ? a : b;
 }
 
+/* Numbers the kernels of the model's own function, for profiles. */
+static void begin_kernel(driver *d, const ran_op *op)
+{
+    call_profile(d);
+    if (d->part == d->model->parts)
+        d->model->kernels[d->kernel++] = op;
+}
+
 static ran_status call_kernel(driver *d, const ran_op *op)
 {
     ran_kernel *kernel = NULL;
@@ -156,9 +173,7 @@ static ran_status call_kernel(driver *d, const ran_op *op)
     if (status)
         return status;
     d->model->scratch = larger(d->b.context, d->model->scratch, kernel->scratch);
-    d->model->kernels[d->kernel] = op;
-    call_profile(d);
-    d->kernel++;
+    begin_kernel(d, op);
     store_io(d, op);
     LLVMValueRef tasks =
         kernel->tasks ? ran_build_dim(&d->b, kernel->tasks) : ran_build_i64(&d->b, 1);
@@ -170,18 +185,26 @@ static ran_status call_kernel(driver *d, const ran_op *op)
 static size_t widest_io(const driver *d)
 {
     size_t widest = 0;
-    ran_region *body = ran_function_body(d->model->function);
+    ran_region *body = ran_function_body(d->part->function);
     for (ran_op *op = ran_region_first(body); op; op = ran_op_next(op))
         if (op->operand_count + op->result_count > widest)
             widest = op->operand_count + op->result_count;
     return widest + d->b.symbol_count + RAN_IO_EXTRA;
 }
 
-static void begin_run(driver *d)
+static void declare_run(driver *d, const ran_part *part)
 {
     LLVMTypeRef pointer = ran_build_pointer_type(&d->b);
     LLVMTypeRef parameters[] = {pointer, pointer, pointer, pointer, pointer, pointer};
-    d->run = add_function(d, ".run", i32_type(d), parameters, 6);
+    LLVMValueRef run = add_function(d, run_suffix(d, part), i32_type(d), parameters, 6);
+    if (part != d->model->parts)
+        LLVMSetLinkage(run, LLVMInternalLinkage);
+}
+
+static void begin_run(driver *d)
+{
+    LLVMTypeRef pointer = ran_build_pointer_type(&d->b);
+    d->run = ran_driver_run(d, d->part);
     ran_build_begin(&d->b, d->run);
     for (size_t i = 0; i < d->b.symbol_count; i++)
         d->symbol_values[i] = ran_build_load_word(&d->b, ran_build_i64_type(&d->b),
@@ -191,26 +214,48 @@ static void begin_run(driver *d)
     d->workspace = ran_build_align_pointer(&d->b, LLVMGetParam(d->run, 3), 64);
     d->parallel = LLVMGetParam(d->run, 4);
     d->weights = LLVMGetParam(d->run, 5);
-    d->scratch = ran_build_offset(
-        &d->b, d->workspace, ran_build_dim(&d->b, ran_memory_plan_workspace(d->model->plan)));
+    d->scratch = ran_build_offset(&d->b, d->workspace,
+                                  ran_build_dim(&d->b, ran_parts_workspace(d->model->parts)));
     d->status = ran_build_alloca(&d->b, ran_build_i64_type(&d->b), "status");
     ran_build_store_word(&d->b, ran_build_i64(&d->b, 0), d->status, 0);
     d->io = ran_build_alloca(&d->b, LLVMArrayType2(pointer, widest_io(d)), "io");
 }
 
-static ran_status build_run(driver *d)
+static ran_status run_kernel(driver *d, const ran_op *op)
 {
+    if (!ran_kernel_is_control(op))
+        return call_kernel(d, op);
+    begin_kernel(d, op);
+    ran_driver_build_control(d, op);
+    return RAN_OK;
+}
+
+static ran_status build_run(driver *d, const ran_part *part)
+{
+    d->part = part;
     begin_run(d);
     ran_status status = RAN_OK;
-    ran_region *body = ran_function_body(d->model->function);
+    ran_region *body = ran_function_body(part->function);
     for (ran_op *op = ran_region_first(body); op; op = ran_op_next(op)) {
-        bool idle = op->opcode != RAN_OP_KERNEL || ran_memory_plan_is_done(d->model->plan, op);
-        ran_status one = idle ? RAN_OK : call_kernel(d, op);
+        bool idle = op->opcode != RAN_OP_KERNEL || ran_memory_plan_is_done(part->plan, op);
+        ran_status one = idle ? RAN_OK : run_kernel(d, op);
         status = status ? status : one;
     }
     call_profile(d);
-    d->model->kernel_count = d->kernel;
     ran_build_return_i32(&d->b, ran_build_load_word(&d->b, i32_type(d), d->status, 0));
+    return status;
+}
+
+static ran_status build_runs(driver *d)
+{
+    ran_status status = RAN_OK;
+    for (const ran_part *part = d->model->parts; part; part = part->next)
+        declare_run(d, part);
+    for (const ran_part *part = d->model->parts; part; part = part->next) {
+        ran_status one = build_run(d, part);
+        status = status ? status : one;
+    }
+    d->model->kernel_count = d->kernel;
     return status;
 }
 
@@ -219,7 +264,7 @@ static ran_status build_run(driver *d)
 static LLVMValueRef total_size(driver *d, LLVMValueRef slots)
 {
     ran_llvm *b = &d->b;
-    LLVMValueRef size = ran_build_dim(b, ran_memory_plan_workspace(d->model->plan));
+    LLVMValueRef size = ran_build_dim(b, ran_parts_workspace(d->model->parts));
     if (d->model->scratch)
         size = ran_build_add(b, size,
                              ran_build_mul(b, ran_build_zext(b, slots),
@@ -287,7 +332,7 @@ ran_status ran_driver_build(ran_compiled *model)
                       .symbol_count = codegen->symbol_count}};
     d.b.symbol_values = d.symbol_values;
     build_tasks(&d);
-    ran_status status = build_run(&d);
+    ran_status status = build_runs(&d);
     if (!status) {
         build_size(&d);
         status = link_kernels(model);

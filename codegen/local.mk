@@ -12,6 +12,7 @@ libcodegen_la_SOURCES = \
 	codegen/codegen.h \
 	codegen/check.c \
 	codegen/compile.c \
+	codegen/control.c \
 	codegen/conv/conv.c \
 	codegen/conv/conv.h \
 	codegen/conv/depthwise.h \
@@ -31,6 +32,8 @@ libcodegen_la_SOURCES = \
 	codegen/cpu/cpu.c \
 	codegen/cpu/cpu.h \
 	codegen/driver.c \
+	codegen/driver.h \
+	codegen/driver_control.c \
 	codegen/elementwise/elementwise.c \
 	codegen/elementwise/elementwise.h \
 	codegen/elementwise/map.h \
@@ -89,6 +92,7 @@ libcodegen_la_SOURCES = \
 	codegen/normalize/normalize.c \
 	codegen/normalize/normalize.h \
 	codegen/normalize/rows.h \
+	codegen/parts.c \
 	codegen/pool/pool.c \
 	codegen/pool/pool.h \
 	codegen/pool/window.h \

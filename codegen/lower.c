@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Small rewrites before layout and fusion, so that these see one form only:
+ *   if, loop             -> kernels that call functions (control.c), which are lowered first
  *   ops without a kernel -> simpler ops (expand.h)
  *   conv(x, w, b)        -> add(conv(x, w), b as [1, C, 1, 1])
  *   gemm(a, b, c) {beta} -> add(gemm(a, b), beta * c)
@@ -167,6 +168,29 @@ void ran_copy_outputs(ran_function *function)
             ran_op_set_operand(ret, i, ran_copy_of(ret, ran_op_operand(ret, i)));
 }
 
+/* ---- Control flow -------------------------------------------------------------------------------
+ */
+
+static ran_status lower_callees(const ran_op *kernel, const ran_target *target,
+                                const ran_compile_options *options)
+{
+    ran_status status = RAN_OK;
+    for (size_t i = 0; !status && i < ran_op_region_count(ran_kernel_anchor(kernel)); i++)
+        status = ran_lower(ran_control_callee(kernel, i), target, options);
+    return status;
+}
+
+static ran_status lower_control(ran_function *function, const ran_target *target,
+                                const ran_compile_options *options)
+{
+    ran_status status = RAN_OK;
+    ran_outline_control(function);
+    RAN_FOR_OPS(ran_function_body(function), op)
+    if (!status && op->opcode == RAN_OP_KERNEL && ran_kernel_is_control(op))
+        status = lower_callees(op, target, options);
+    return status;
+}
+
 /* ---- All of it -------------------------------------------------------------------------------------- */
 
 static void observe(const ran_compile_options *options, const char *step, ran_function *function)
@@ -192,8 +216,10 @@ static ran_status make_kernels(ran_function *function, const ran_target *target,
 ran_status ran_lower(ran_function *function, const ran_target *target,
                      const ran_compile_options *options)
 {
+    ran_status status = lower_control(function, target, options);
     ran_drop_expands(function);
-    ran_status status = ran_expand_ops(function, target);
+    if (!status)
+        status = ran_expand_ops(function, target);
     if (status)
         return status;
     ran_expand_bias(function);

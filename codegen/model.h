@@ -15,7 +15,8 @@ struct ran_compiled {
     ran_module *module;
     ran_function *function;
     ran_codegen *codegen;
-    ran_memory_plan *plan;
+    ran_part *parts;       /* the function, and those that its control flow calls */
+    ran_memory_plan *plan; /* of the function; the parts' */
     const char *prefix;
     bool weights_embedded;
     ran_compile_options options;

@@ -4,7 +4,7 @@
  * and the time to move the data of kernels that do little else. A prediction is for one core and
  * warm caches; it ranks candidates and fills reports, and nothing decides on its absolute value.
  */
-#include "codegen/codegen.h"
+#include "codegen/lower.h"
 
 double ran_target_bandwidth(const ran_target *target, double bytes)
 {
@@ -38,8 +38,32 @@ static double moving_seconds(const ran_op *kernel, const ran_target *target)
     return rate > 0 ? bytes / (rate * 1e9) : -1;
 }
 
+static double function_seconds(const ran_function *function, const ran_target *target,
+                               const ran_prediction *prediction);
+
+static double larger(double a, double b)
+{
+    return a < 0 || b < 0 ? -1 : a > b ? a : b;
+}
+
+/* The longer branch, or all iterations; -1 where only the data tell how many there are. */
+static double control_seconds(const ran_op *kernel, const ran_target *target)
+{
+    static const ran_prediction silent;
+    const ran_op *anchor = ran_kernel_anchor(kernel);
+    double seconds = 0;
+    int64_t trips = 1;
+    for (size_t i = 0; i < ran_op_region_count(anchor); i++)
+        seconds = larger(seconds, function_seconds(ran_control_callee(kernel, i), target, &silent));
+    if (anchor->opcode == RAN_OP_LOOP && ran_op_known_ints(anchor, 0, &trips, 1) != 1)
+        return -1;
+    return seconds < 0 ? -1 : seconds * (double)trips;
+}
+
 double ran_kernel_seconds(const ran_op *kernel, const ran_target *target)
 {
+    if (ran_kernel_is_control(kernel))
+        return control_seconds(kernel, target);
     double moving = moving_seconds(kernel, target);
     const ran_kernel_row *row = ran_kernel_row_find(ran_op_string(kernel, "schedule"));
     const ran_op *anchor = ran_kernel_anchor(kernel);
@@ -57,20 +81,21 @@ static const char *node_name(const ran_op *kernel)
     return name ? name : "";
 }
 
-static void sum_kernels(const ran_function *function, const ran_target *target,
-                        ran_prediction *prediction)
+/* Tells about the kernels of the function itself; -1 when one of them can't be predicted. */
+static double function_seconds(const ran_function *function, const ran_target *target,
+                               const ran_prediction *prediction)
 {
-    prediction->seconds = 0;
+    double sum = 0;
     const ran_op *op = ran_region_first(ran_function_body(function));
     for (; op; op = ran_op_next(op)) {
         if (op->opcode != RAN_OP_KERNEL)
             continue;
         double seconds = ran_kernel_seconds(op, target);
-        prediction->seconds =
-            seconds < 0 || prediction->seconds < 0 ? -1 : prediction->seconds + seconds;
+        sum = seconds < 0 || sum < 0 ? -1 : sum + seconds;
         if (prediction->kernel && seconds >= 0)
             prediction->kernel(prediction->data, node_name(op), seconds);
     }
+    return sum;
 }
 
 static int64_t constant_or_unknown(const ran_dim *dim)
@@ -78,16 +103,16 @@ static int64_t constant_or_unknown(const ran_dim *dim)
     return ran_dim_is_constant(dim) ? ran_dim_value(dim) : -1;
 }
 
-static ran_status plan(const ran_function *function, ran_prediction *prediction)
+static ran_status plan(ran_function *function, ran_prediction *prediction)
 {
-    ran_memory_plan *plan;
-    ran_status status = ran_memory_plan_create(function, &plan);
-    if (status != RAN_OK)
-        return status;
-    prediction->workspace = constant_or_unknown(ran_memory_plan_workspace(plan));
-    prediction->live_peak = constant_or_unknown(ran_memory_plan_live_peak(plan));
-    ran_memory_plan_destroy(plan);
-    return RAN_OK;
+    ran_part *parts;
+    ran_status status = ran_parts_create(function, &parts);
+    if (status == RAN_OK) {
+        prediction->workspace = constant_or_unknown(ran_parts_workspace(parts));
+        prediction->live_peak = constant_or_unknown(ran_memory_plan_live_peak(parts->plan));
+    }
+    ran_parts_destroy(parts);
+    return status;
 }
 
 ran_status ran_predict(ran_module *module, const ran_compile_options *options,
@@ -108,6 +133,6 @@ ran_status ran_predict(ran_module *module, const ran_compile_options *options,
     if (status == RAN_OK)
         status = plan(function, prediction);
     if (status == RAN_OK)
-        sum_kernels(function, &target, prediction);
+        prediction->seconds = function_seconds(function, &target, prediction);
     return status;
 }

@@ -72,6 +72,7 @@ void ran_build_return_value(ran_llvm *b, LLVMValueRef value);
 void ran_build_return_i32(ran_llvm *b, LLVMValueRef value);
 LLVMValueRef ran_build_is_null(ran_llvm *b, LLVMValueRef pointer);
 LLVMValueRef ran_build_or(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef ran_build_and(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef ran_build_not(ran_llvm *b, LLVMValueRef x);
 LLVMValueRef ran_build_load_volatile(ran_llvm *b, LLVMTypeRef type, LLVMValueRef pointer);
 /* The next address that is a multiple of `alignment`. */
@@ -81,6 +82,11 @@ LLVMValueRef ran_build_host_pointer(ran_llvm *b, const void *pointer);
 /* then/else on a condition: returns the block to continue in after both; see vector.c for a use. */
 typedef void ran_build_arm(ran_llvm *b, void *data, bool condition);
 void ran_build_if(ran_llvm *b, LLVMValueRef condition, ran_build_arm *arm, void *data);
+/* Runs `body` while `goes_on` (an i1, asked before each time); what changes is in memory. */
+void ran_build_while(ran_llvm *b, LLVMValueRef (*goes_on)(ran_llvm *b, void *data),
+                     void (*body)(ran_llvm *b, void *data), void *data);
+/* Copies bytes; the two ranges do not overlap. */
+void ran_build_copy(ran_llvm *b, LLVMValueRef to, LLVMValueRef from, LLVMValueRef bytes);
 
 /* ---- vector.c ---------------------------------------------------------------------------------- */
 

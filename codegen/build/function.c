@@ -219,6 +219,26 @@ void ran_build_if(ran_llvm *b, LLVMValueRef condition, ran_build_arm *arm, void 
     LLVMPositionBuilderAtEnd(b->builder, done);
 }
 
+void ran_build_while(ran_llvm *b, LLVMValueRef (*goes_on)(ran_llvm *b, void *data),
+                     void (*body)(ran_llvm *b, void *data), void *data)
+{
+    LLVMBasicBlockRef ask = LLVMAppendBasicBlockInContext(b->llvm, b->function, "");
+    LLVMBasicBlockRef again = LLVMAppendBasicBlockInContext(b->llvm, b->function, "");
+    LLVMBasicBlockRef done = LLVMAppendBasicBlockInContext(b->llvm, b->function, "");
+    LLVMBuildBr(b->builder, ask);
+    LLVMPositionBuilderAtEnd(b->builder, ask);
+    LLVMBuildCondBr(b->builder, goes_on(b, data), again, done);
+    LLVMPositionBuilderAtEnd(b->builder, again);
+    body(b, data);
+    LLVMBuildBr(b->builder, ask);
+    LLVMPositionBuilderAtEnd(b->builder, done);
+}
+
+void ran_build_copy(ran_llvm *b, LLVMValueRef to, LLVMValueRef from, LLVMValueRef bytes)
+{
+    LLVMBuildMemCpy(b->builder, to, 1, from, 1, bytes);
+}
+
 LLVMValueRef ran_build_call_pointer(ran_llvm *b, LLVMTypeRef type, LLVMValueRef pointer,
                                     LLVMValueRef *arguments, unsigned count)
 {
@@ -244,6 +264,11 @@ LLVMValueRef ran_build_is_null(ran_llvm *b, LLVMValueRef pointer)
 LLVMValueRef ran_build_or(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
 {
     return LLVMBuildOr(b->builder, x, y, "");
+}
+
+LLVMValueRef ran_build_and(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
+{
+    return LLVMBuildAnd(b->builder, x, y, "");
 }
 
 LLVMValueRef ran_build_not(ran_llvm *b, LLVMValueRef x)
