@@ -18,8 +18,6 @@ file == 2 && /^collapse-linear: .* -> / {
     pieces++
     first[pieces] = $2
     last[pieces] = $4
-    what = $0
-    sub(/^.* -> [^0-9]*/, "", what) # the output channels, to the stride
     match($0, /\) -> .*: predicted/)
     shape[pieces] = substr($0, RSTART + 5, RLENGTH - 16)
     match($0, /predicted [0-9.]+ us instead of [0-9.]+/)
@@ -28,17 +26,22 @@ file == 2 && /^collapse-linear: .* -> / {
     predicted["before", pieces] = words[6]
 }
 file == 3 && ($3 in place) {
-    for (p = 1; p <= pieces; p++)
-        if (place[$3] >= place[first[p]] && place[$3] <= place[last[p]])
-            measured[$1, p, $2] += $4
+    nodes[$3]
+    measured[$1, $3, $2] += $4
     if ($2 >= rounds)
         rounds = $2 + 1
 }
 
-function summed(side, p,    round, values) {
-    for (round = 0; round < rounds; round++)
-        values[round + 1] = measured[side, p, round]
-    return median(values, rounds)
+function summed(side, p,    round, values, name, all) {
+    for (name in nodes) {
+        if (place[name] < place[first[p]] || place[name] > place[last[p]] ||
+            !((side, name, 0) in measured))
+            continue
+        for (round = 0; round < rounds; round++)
+            values[round + 1] = measured[side, name, round]
+        all += median(values, rounds)
+    }
+    return all
 }
 
 function off(said, was) {

@@ -51,6 +51,9 @@ typedef struct ran_target {
     double l1_bandwidth, l2_bandwidth, l3_bandwidth, dram_bandwidth; /* GB/s, one core */
     /* Another target of the same object, whose layout of the weights this one takes; NULL: its own */
     const struct ran_target *weights;
+    /* GB/s at which weights come from the third cache where they are waited for; 0: they arrive ahead
+     * of their use. */
+    double weights_bandwidth;
     /* Fitted to what kernels were measured to take, in parts of the peak or of what their tiles
      * promise; cold_weights: of dram_bandwidth, at which weights arrive that were not used since the
      * last run; move: of l2_bandwidth, of kernels that move single elements. */

@@ -86,13 +86,10 @@ bool ran_conv_direct_accepts(const ran_op *anchor, const ran_target *target)
     return ran_conv_direct_geometry(anchor, target, &g) && ran_conv_fills_blocks(&g);
 }
 
-/* Up to twice the second cache they arrive ahead of their use. */
-static double cold_weights_seconds(const conv_geometry *g, const ran_target *target)
+static double weight_bytes(const conv_geometry *g)
 {
-    double bytes = 4.0 * (double)(g->groups * g->ic * g->oc) *
-                   (double)(g->window.kernel[1] * g->window.kernel[2]);
-    double cold = bytes - 2 * (double)target->l2;
-    return cold > 0 ? cold / (target->cold_weights * target->dram_bandwidth * 1e9) : 0;
+    return 4.0 * (double)(g->groups * g->ic * g->oc) *
+           (double)(g->window.kernel[1] * g->window.kernel[2]);
 }
 
 double ran_conv_direct_cost(const ran_op *anchor, const ran_target *target)
@@ -104,7 +101,7 @@ double ran_conv_direct_cost(const ran_op *anchor, const ran_target *target)
     bool pointwise = g.window.kernel[1] * g.window.kernel[2] == 1;
     return tile.cycles * (double)ran_conv_batch(&g) /
                (target->ghz * 1e9 * (pointwise ? target->pointwise : target->dense)) +
-           cold_weights_seconds(&g, target);
+           ran_conv_cold_seconds(weight_bytes(&g), target);
 }
 
 /* Input channels of a transposed convolution are its weights' first axis. */

@@ -195,6 +195,18 @@ conv_tile ran_conv_choose_tile(const conv_geometry *g, const ran_target *target,
     return best;
 }
 
+/* Up to twice the second cache memory is not waited for. Of what comes from the third cache, an eighth of
+ * the second is there already, or arrives in time. */
+double ran_conv_cold_seconds(double bytes, const ran_target *target)
+{
+    double seconds = 0, far = bytes - 2 * (double)target->l2, near = bytes - (double)target->l2 / 8;
+    if (target->weights_bandwidth > 0 && near > 0)
+        seconds += near / (target->weights_bandwidth * 1e9);
+    if (far > 0)
+        seconds += far / (target->cold_weights * target->dram_bandwidth * 1e9);
+    return seconds;
+}
+
 /* ---- Spaces and tasks --------------------------------------------------------------------------------- */
 
 void ran_conv_space(const ran_type *type, bool flat, ran_space *out_space)

@@ -40,6 +40,8 @@ double ran_conv_macs(const conv_geometry *g); /* of one image */
 int64_t ran_conv_batch(const conv_geometry *g); /* 1 when symbolic */
 /* Peak multiplications a second of one core. */
 double ran_conv_peak(const ran_target *target);
+/* For weights that the rest of the network displaced since the last run. */
+double ran_conv_cold_seconds(double bytes, const ran_target *target);
 /* (n, channel block, row, column, lane) of a blocked type, or (n, channel block, pixel, lane). */
 void ran_conv_space(const ran_type *type, bool flat, ran_space *out_space);
 /* n times `per_image`. */

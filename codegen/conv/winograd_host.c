@@ -110,12 +110,6 @@ static double stream_seconds(const conv_geometry *g, const ran_target *target, c
     return (stays ? 1 : (double)chunks) * all / (ran_target_bandwidth(target, all) * 1e9);
 }
 
-static double cold_seconds(const conv_geometry *g, const ran_target *target)
-{
-    double cold = filter_bytes(g) - 2 * (double)target->l2;
-    return cold > 0 ? cold / (target->cold_weights * target->dram_bandwidth * 1e9) : 0;
-}
-
 static double score_of(double seconds, int64_t tasks)
 {
     double wanted = seconds / task_seconds;
@@ -131,7 +125,8 @@ static plan plan_for_parts(const conv_geometry *g, const ran_target *target, pla
     p.oc_per_task = ceil_div(ceil_div(g->oc_blocks, p.tile.blocks), parts) * p.tile.blocks;
     parts = ceil_div(g->oc_blocks, p.oc_per_task);
     p.seconds = (double)parts * t->input + t->output + t->products +
-                stream_seconds(g, target, &p, t->chunks) + cold_seconds(g, target);
+                stream_seconds(g, target, &p, t->chunks) +
+                ran_conv_cold_seconds(filter_bytes(g), target);
     p.score = score_of(p.seconds, parts * t->chunks);
     return p;
 }
