@@ -256,6 +256,8 @@ static const struct expander {
     {RAN_OP_COMPRESS, ran_expand_compress},
     {RAN_OP_CENTER_CROP_PAD, ran_expand_center_crop_pad},
     {RAN_OP_AFFINE_GRID, ran_expand_affine_grid},
+    {RAN_OP_COL2IM, ran_expand_col2im},
+    {RAN_OP_MAX_UNPOOL, ran_expand_max_unpool},
     {RAN_OP_CONV_WEIGHT_GRADIENT, ran_expand_conv_weight_gradient},
     {RAN_OP_BATCH_NORMALIZATION_TRAINING, ran_expand_batch_normalization_training},
     {RAN_OP_BATCH_NORMALIZATION_GRADIENT, ran_expand_batch_normalization_gradient},

@@ -70,6 +70,9 @@ bool ran_expand_compress(ran_expansion *e);
 bool ran_expand_center_crop_pad(ran_expansion *e);
 bool ran_expand_affine_grid(ran_expansion *e);
 
+bool ran_expand_col2im(ran_expansion *e);
+bool ran_expand_max_unpool(ran_expansion *e);
+
 bool ran_expand_conv_weight_gradient(ran_expansion *e);
 /* For any number of axes: a convolution of x by dy, with images and channels exchanged. */
 bool ran_expand_conv_weight_gradient_as_conv(ran_expansion *e);

@@ -294,6 +294,61 @@ static void implicit_output(const term *terms, size_t count, int ellipsis, term 
     }
 }
 
+static int position(const term *t, int label)
+{
+    for (int i = 0; i < t->rank; i++)
+        if (t->labels[i] == label)
+            return i;
+    return -1;
+}
+
+/* Every (n+1)th element of the last two axes, [..., n, n], in one. */
+static ran_value *diagonal(ran_expansion *e, ran_value *x, int64_t n)
+{
+    const ran_type *type = ran_value_type(x);
+    const ran_dim *dims[RAN_MAX_RANK];
+    int rank = ran_type_rank(type) - 1;
+    for (int i = 0; i < rank; i++)
+        dims[i] = i < rank - 1 ? ran_type_dim(type, i) : number(e, n * n);
+    ran_value *operands[] = {
+        ran_expand_view(e, x, rank, dims), ran_expand_ints(e, 1, &(int64_t){0}),
+        ran_expand_ints(e, 1, &(int64_t){n * n}), ran_expand_ints(e, 1, &(int64_t){rank - 1}),
+        ran_expand_ints(e, 1, &(int64_t){n + 1})};
+    return ran_expand_finish(e, ran_op_create(&e->builder, RAN_OP_SLICE, 5, operands, 1));
+}
+
+/* Axes `a` < `b` have one label: both become the last one. */
+static bool take_diagonal(ran_expansion *e, term *t, int a, int b)
+{
+    const ran_type *type = ran_value_type(t->value);
+    const ran_dim *n = ran_type_dim(type, a);
+    int64_t perm[RAN_MAX_RANK];
+    int count = 0, label = t->labels[a];
+    if (n != ran_type_dim(type, b) || !ran_dim_is_constant(n))
+        return false;
+    for (int i = 0; i < t->rank; i++)
+        if (i != a && i != b) {
+            t->labels[count] = t->labels[i];
+            perm[count++] = i;
+        }
+    perm[count] = a;
+    perm[count + 1] = b;
+    t->labels[count] = label;
+    t->value = diagonal(e, ran_expand_transpose(e, t->value, t->rank--, perm), ran_dim_value(n));
+    return true;
+}
+
+static bool take_diagonals(ran_expansion *e, term *t)
+{
+    for (int b = t->rank - 1; b > 0; b--) {
+        int a = position(t, t->labels[b]);
+        if (a < b && !take_diagonal(e, t, a, b))
+            return false;
+        b = a < b ? t->rank : b;
+    }
+    return true;
+}
+
 static bool parse_equation(const ran_expansion *e, term *terms, term *out)
 {
     const char *text = ran_op_string(e->op, "equation"), *arrow = strstr(text, "->");
@@ -303,8 +358,7 @@ static bool parse_equation(const ran_expansion *e, term *terms, term *out)
         size_t length = strcspn(text, ",-");
         terms[i].value = operand(e, i);
         if (text > end ||
-            !parse_term(text, length, ran_type_rank(operand_type(e, i)), &ellipsis, &terms[i]) ||
-            repeats(&terms[i]))
+            !parse_term(text, length, ran_type_rank(operand_type(e, i)), &ellipsis, &terms[i]))
             return false;
         text += length + 1;
     }
@@ -333,14 +387,6 @@ static void sum_alone(ran_expansion *e, term *t, const term *other, const term *
         if (has_label(out, t->labels[i]) || (other && has_label(other, t->labels[i])))
             t->labels[kept++] = t->labels[i];
     t->rank = kept;
-}
-
-static int position(const term *t, int label)
-{
-    for (int i = 0; i < t->rank; i++)
-        if (t->labels[i] == label)
-            return i;
-    return -1;
 }
 
 static const ran_dim *extent_of(const term *t, int label)
@@ -419,7 +465,7 @@ static bool contract(ran_expansion *e, const term *a, const term *b, const term 
     return true;
 }
 
-/* One or two terms: sums of what is alone, a batched product, a transposition. */
+/* One or two terms: diagonals, sums of what is alone, a batched product, a transposition. */
 bool ran_expand_einsum(ran_expansion *e)
 {
     term terms[2], out = {0}, y;
@@ -427,6 +473,9 @@ bool ran_expand_einsum(ran_expansion *e)
     size_t count = e->op->operand_count;
     if (count < 1 || count > 2 || !parse_equation(e, terms, &out) || repeats(&out))
         return false;
+    for (size_t i = 0; i < count; i++)
+        if (!take_diagonals(e, &terms[i]))
+            return false;
     for (size_t i = 0; i < count; i++)
         sum_alone(e, &terms[i], count == 2 ? &terms[1 - i] : NULL, &out);
     y = terms[0];

@@ -52,15 +52,19 @@ libcodegen_la_SOURCES = \
 	codegen/expand_gradient.c \
 	codegen/expand_move.c \
 	codegen/expand_normalize.c \
+	codegen/expand_rearrange.c \
 	codegen/expand_signal.c \
 	codegen/fuse.c \
 	codegen/generate.h \
+	codegen/index/cache.h \
 	codegen/index/elements.h \
 	codegen/index/grid.h \
 	codegen/index/index.h \
 	codegen/index/index_host.c \
 	codegen/index/rows.h \
 	codegen/index/rows_host.c \
+	codegen/index/sample.h \
+	codegen/index/sample_host.c \
 	codegen/jit.c \
 	codegen/kernel_cache.c \
 	codegen/kernel_cache.h \
@@ -68,6 +72,8 @@ libcodegen_la_SOURCES = \
 	codegen/layout.c \
 	codegen/lower.c \
 	codegen/lower.h \
+	codegen/matmul/determinant.h \
+	codegen/matmul/determinant_host.c \
 	codegen/matmul/matmul.c \
 	codegen/matmul/matmul.h \
 	codegen/matmul/tiled.h \
@@ -133,10 +139,13 @@ KERNEL_BODIES = \
 	codegen/conv/winograd_filter.c \
 	codegen/cpu/detect.c \
 	codegen/elementwise/map.c \
+	codegen/index/cache.c \
 	codegen/index/elements.c \
 	codegen/index/grid.c \
 	codegen/index/rows.c \
+	codegen/index/sample.c \
 	codegen/index/slices.c \
+	codegen/matmul/determinant.c \
 	codegen/matmul/tiled.c \
 	codegen/matmul/typed.c \
 	codegen/move/blocks.c \
@@ -150,6 +159,7 @@ KERNEL_BODIES = \
 	codegen/pool/gradient.c \
 	codegen/pool/whole.c \
 	codegen/pool/window.c \
+	codegen/random/dropout.c \
 	codegen/random/random.c \
 	codegen/recurrent/recurrent.c \
 	codegen/reduce/arg.c \

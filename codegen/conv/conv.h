@@ -7,10 +7,11 @@
  *   conv_depthwise    blocked -> blocked      one channel a group (depthwise.h)
  *   conv_first_layer  plain -> blocked        few input channels (first_layer.h)
  *   conv_transposed   blocked -> blocked      ConvTranspose, groups of whole blocks (transposed.h)
- *   conv_plain        plain -> plain          everything else, 1-D to 3-D (plain.h)
+ *   conv_plain        plain -> plain          everything else, 1-D to 3-D (plain.h); f64, integers
  *   conv_weight       gradients of weights (weight.h)
  *
- * All compute in f32. The batch may be symbolic; spatial extents too for conv_plain only.
+ * All but conv_plain compute in f32. The batch may be symbolic; spatial extents too for conv_plain
+ * only.
  */
 #ifndef CODEGEN_CONV_CONV_H
 #define CODEGEN_CONV_CONV_H

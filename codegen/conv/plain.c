@@ -125,3 +125,63 @@ RAN_BODY(conv_plain)(const struct conv_plain_spec *s, void *const *io, char *scr
     for (int64_t task = begin; task < end; task++)
         run_task(s, io, task);
 }
+
+/* ---- Other element types ----------------------------------------------------------------------
+ */
+
+/* RAN_VL outputs of a row for one channel, from `column` on; integers wrap. */
+#define CONV(elem, type)                                                                           \
+    RAN_INLINE void window_row_##elem(const struct conv_plain_spec *s, ran_v##elem *sum,           \
+                                      const type *row, const type *w, int64_t column)              \
+    {                                                                                              \
+        for (int64_t k = 0; k < s->kernel[2]; k++) {                                               \
+            ran_v##elem x = {0};                                                                   \
+            RAN_UNROLL for (int i = 0; i < RAN_VL; i++)                                            \
+            {                                                                                      \
+                int64_t at = input_at(s, 2, column + i, k);                                        \
+                x[i] = at >= 0 ? row[at] : 0;                                                      \
+            }                                                                                      \
+            *sum += x * w[k];                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    RAN_INLINE void accumulate_##elem(const struct conv_plain_spec *s, ran_v##elem *sum,           \
+                                      const type *x, const type *w, const int64_t *out)            \
+    {                                                                                              \
+        for (int64_t c = 0; c < s->ic; c++)                                                        \
+            for (int64_t kd = 0; kd < s->kernel[0]; kd++)                                          \
+                for (int64_t kh = 0; kh < s->kernel[1]; kh++) {                                    \
+                    int64_t d = input_at(s, 0, out[2], kd), h = input_at(s, 1, out[3], kh);        \
+                    if (d >= 0 && h >= 0)                                                          \
+                        window_row_##elem(                                                         \
+                            s, sum, x + ((c * s->in[0] + d) * s->in[1] + h) * s->in[2],            \
+                            w + c * s->w_ic + (kd * s->kernel[1] + kh) * s->kernel[2], out[4]);    \
+                }                                                                                  \
+    }                                                                                              \
+    RAN_INLINE void run_row_##elem(const struct conv_plain_spec *s, void *const *io, int64_t task) \
+    {                                                                                              \
+        int64_t rows = s->out[0] * s->out[1], channel = task / rows % (s->groups * s->oc);         \
+        int64_t image = task / rows / (s->groups * s->oc), group = channel / s->oc;                \
+        int64_t all[5] = {image, channel, task % rows / s->out[1], task % s->out[1], 0};           \
+        const type *x = (const type *)io[s->x] +                                                   \
+                        (image * s->groups + group) * s->ic * s->in[0] * s->in[1] * s->in[2];      \
+        const type *w = (const type *)io[s->w] + group * s->w_group + channel % s->oc * s->w_oc;   \
+        for (; all[4] < s->out[2]; all[4] += RAN_VL) {                                             \
+            ran_v##elem sum = {0};                                                                 \
+            accumulate_##elem(s, &sum, x, w, all);                                                 \
+            int64_t index[5] = {image, channel};                                                   \
+            RAN_UNROLL for (int64_t i = 0; i < s->spatial; i++) index[2 + i] =                     \
+                all[5 - s->spatial + i];                                                           \
+            ran_hook_store(io, &sum, index, ran_min64(RAN_VL, s->out[2] - all[4]));                \
+        }                                                                                          \
+    }                                                                                              \
+    RAN_BODY(conv_plain_##elem)                                                                    \
+    (const struct conv_plain_spec *s, void *const *io, char *scratch, int64_t begin, int64_t end)  \
+    {                                                                                              \
+        (void)scratch;                                                                             \
+        for (int64_t task = begin; task < end; task++)                                             \
+            run_row_##elem(s, io, task);                                                           \
+    }
+
+CONV(f64, double)
+CONV(i32, int32_t)
+CONV(i64, int64_t)

@@ -8,6 +8,9 @@
  *   result through ran_hook_store in (n, channel, spatial axes)
  *
  * Tasks: (n, group, tile of channels, chunk of rows).
+ *
+ * conv_plain_<elem> is the same for f64, i32 and i64, a channel at a time. Tasks: (n, channel,
+ * row).
  */
 #ifndef CODEGEN_CONV_PLAIN_H
 #define CODEGEN_CONV_PLAIN_H

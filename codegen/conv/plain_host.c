@@ -7,10 +7,15 @@
 #include "codegen/conv/plain.h"
 #include "ir/ops/compute.h"
 
-static bool is_f32(const ran_value *value)
+static ran_elem elem_of(const ran_value *value)
 {
-    return value && ran_type_is_tensor(ran_value_type(value)) &&
-           ran_type_elem(ran_value_type(value)) == RAN_ELEM_F32;
+    return ran_type_elem(ran_value_type(value));
+}
+
+static bool takes_elem(ran_elem elem)
+{
+    return elem == RAN_ELEM_F32 || elem == RAN_ELEM_F64 || elem == RAN_ELEM_I32 ||
+           elem == RAN_ELEM_I64;
 }
 
 static bool is_padded_by_extent(const ran_op *anchor)
@@ -33,7 +38,8 @@ bool ran_conv_plain_accepts(const ran_op *anchor, const ran_target *target)
     (void)target;
     const ran_value *x = ran_op_operand(anchor, 0), *w = ran_op_operand(anchor, 1);
     const ran_value *y = ran_op_result(anchor, 0);
-    if (!is_f32(x) || !is_f32(w) || !is_f32(y) || ran_op_operand(anchor, 2))
+    if (!takes_elem(elem_of(x)) || elem_of(w) != elem_of(x) || elem_of(y) != elem_of(x) ||
+        ran_op_operand(anchor, 2))
         return false;
     const ran_type *type = ran_value_type(x);
     int rank = ran_type_rank(type);
@@ -108,6 +114,8 @@ ran_status ran_conv_plain_describe(ran_emission *e)
     const ran_type *w = ran_value_type(ran_op_operand(e->anchor, 1));
     const ran_type *y = ran_value_type(ran_op_result(e->anchor, 0));
     int spatial = ran_type_rank(x) - 2;
+    ran_elem elem = ran_type_elem(x);
+    bool is_f32 = elem == RAN_ELEM_F32;
     bool transposed = e->anchor->opcode == RAN_OP_CONV_TRANSPOSE;
     int64_t groups = ran_op_int(e->anchor, "group"), taps = 1;
     for (int i = 0; i < spatial; i++)
@@ -115,7 +123,8 @@ ran_status ran_conv_plain_describe(ran_emission *e)
     int64_t ic = ran_type_extent(x, 1) / groups;
     int64_t oc = transposed ? ran_type_extent(w, 1) : ran_type_extent(w, 0) / groups;
     e->body = "conv/plain";
-    e->function = "conv_plain";
+    e->function =
+        is_f32 ? "conv_plain" : ran_intern_printf(context, "conv_plain_%s", ran_elem_name(elem));
     RAN_SPEC(e, struct conv_plain_spec, x, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
     RAN_SPEC(e, struct conv_plain_spec, w, ran_emission_io(e, ran_op_operand(e->anchor, 1)));
     RAN_SPEC_DIM(e, struct conv_plain_spec, n, ran_type_dim(x, 0));
@@ -129,8 +138,8 @@ ran_status ran_conv_plain_describe(ran_emission *e)
     RAN_SPEC(e, struct conv_plain_spec, spatial, spatial);
     describe_window(e, spatial);
     const ran_dim *rows = rows_of(e, spatial);
-    int64_t tiles = (oc + CONV_PLAIN_CHANNELS - 1) / CONV_PLAIN_CHANNELS;
-    int64_t rows_per_task = tiles * groups >= 16 ? 32 : 4;
+    int64_t tiles = is_f32 ? (oc + CONV_PLAIN_CHANNELS - 1) / CONV_PLAIN_CHANNELS : oc;
+    int64_t rows_per_task = !is_f32 ? 1 : tiles * groups >= 16 ? 32 : 4;
     RAN_SPEC(e, struct conv_plain_spec, rows_per_task, rows_per_task);
     e->tasks = ran_dim_binary(
         context, RAN_DIM_MUL,

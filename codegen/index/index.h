@@ -5,12 +5,13 @@
  * | row | takes | how |
  * |---|---|---|
  * | gather_elements, gather_nd | any axes, indices in the data | elements; slices |
- * | scatter_elements, scatter_nd, max_unpool | with reductions | a copy, then updates in their order, one task |
- * | one_hot, trilu, reverse_sequence | | rows |
- * | cumulate | cumsum, cumprod | lanes along what lies behind the axis |
- * | values, range | shape, size, range | from the sizes, from the position |
- * | topk | any axis | selection by repeated scans |
- * | grid_sample | two spatial axes, f32 | a point for all channels |
+ * | scatter_elements, scatter_nd, max_unpool | with reductions | a copy, then updates in their
+ * order, one task | | one_hot, trilu, reverse_sequence | | rows | | cumulate | cumsum, cumprod |
+ * lanes along what lies behind the axis | | values, range | shape, size, range | from the sizes,
+ * from the position | | topk | any axis | selection by repeated scans | | grid_sample | two spatial
+ * axes, f32 | a point for all channels | | roi_align, deform_conv | f32 | a box; a row of pixels,
+ * every tap for all channels of its group | | tensor_scatter | any axis | a copy, then the update's
+ * rows |
  *
  * Negative indices count from the end; others out of range set the status word and touch nothing.
  */
@@ -51,6 +52,9 @@ RAN_INDEX_ROW(reverse_sequence);
 RAN_INDEX_ROW(cumulate);
 RAN_INDEX_ROW(topk);
 RAN_INDEX_ROW(grid_sample);
+RAN_INDEX_ROW(roi_align);
+RAN_INDEX_ROW(deform_conv);
+RAN_INDEX_ROW(tensor_scatter);
 RAN_INDEX_ROW(values);
 RAN_INDEX_ROW(range);
 #undef RAN_INDEX_ROW

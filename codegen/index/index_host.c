@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "codegen/index/cache.h"
 #include "codegen/index/elements.h"
 
 enum { TASK_ELEMENTS = 4096 };
@@ -266,5 +267,47 @@ ran_status ran_max_unpool_describe(ran_emission *e)
     RAN_SPEC(e, struct unpool_spec, status, ran_emission_io_status(e));
     RAN_SPEC(e, struct unpool_spec, count, ran_type_numel(x));
     RAN_SPEC(e, struct unpool_spec, total, ran_type_numel(y));
+    return RAN_OK;
+}
+
+/* ---- tensor_scatter ---------------------------------------------------------------------------
+ */
+
+bool ran_tensor_scatter_accepts(const ran_op *anchor, const ran_target *target)
+{
+    const ran_value *first = ran_op_operand(anchor, 2);
+    (void)target;
+    return ran_index_takes_elem(ran_op_operand(anchor, 0)) &&
+           (!first || (ran_index_is_wide(first) &&
+                       ran_type_dim(ran_value_type(first), 0) ==
+                           ran_type_dim(ran_value_type(ran_op_operand(anchor, 0)), 0)));
+}
+
+ran_status ran_tensor_scatter_describe(ran_emission *e)
+{
+    const ran_op *op = e->anchor;
+    const ran_value *first = ran_op_operand(op, 2);
+    const ran_type *past = ran_value_type(ran_op_operand(op, 0));
+    int rank = ran_type_rank(past), axis = ran_axis(ran_op_int(op, "axis"), rank);
+    int64_t size = (int64_t)ran_elem_bytes(ran_type_elem(past), 1);
+    e->body = "index/cache";
+    e->function = "tensor_scatter";
+    RAN_SPEC(e, struct tensor_scatter_spec, past, ran_emission_io(e, ran_op_operand(op, 0)));
+    RAN_SPEC(e, struct tensor_scatter_spec, update, ran_emission_io(e, ran_op_operand(op, 1)));
+    RAN_SPEC(e, struct tensor_scatter_spec, first, first ? ran_emission_io(e, first) : -1);
+    RAN_SPEC(e, struct tensor_scatter_spec, present, ran_emission_io_result(e, 0));
+    RAN_SPEC(e, struct tensor_scatter_spec, status, ran_emission_io_status(e));
+    RAN_SPEC(e, struct tensor_scatter_spec, circular,
+             !strcmp(ran_op_string(op, "mode"), "circular"));
+    RAN_SPEC_DIM(e, struct tensor_scatter_spec, per_batch,
+                 ran_index_product(e->context, past, 1, axis));
+    RAN_SPEC_DIM(e, struct tensor_scatter_spec, extent, ran_type_dim(past, axis));
+    RAN_SPEC_DIM(e, struct tensor_scatter_spec, count,
+                 ran_type_dim(ran_value_type(ran_op_operand(op, 1)), axis));
+    RAN_SPEC_DIM(e, struct tensor_scatter_spec, bytes,
+                 ran_dim_binary(e->context, RAN_DIM_MUL,
+                                ran_index_product(e->context, past, axis + 1, rank),
+                                ran_dim_constant(e->context, size)));
+    e->tasks = ran_index_product(e->context, past, 0, axis);
     return RAN_OK;
 }

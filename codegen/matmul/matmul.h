@@ -20,4 +20,7 @@ ran_status ran_matmul_tiled_describe(ran_emission *emission);
 bool ran_matmul_typed_accepts(const ran_op *anchor, const ran_target *target);
 ran_status ran_matmul_typed_describe(ran_emission *emission);
 
+bool ran_determinant_accepts(const ran_op *anchor, const ran_target *target);
+ran_status ran_determinant_describe(ran_emission *emission);
+
 #endif

@@ -13,4 +13,16 @@ struct random_spec {
     int64_t stream, count, blocks_per_task;
 };
 
+enum { TWISTER_SIZE = 624, TWISTER_SHIFT = 397 };
+
+/*
+ * "random/dropout": dropout as ir/ops/dropout.c describes it, of f32 or f64. Each number depends on
+ * those before: one task; scratch holds the generator's state.
+ */
+struct dropout_spec {
+    int64_t x, ratio, training, y, mask; /* io; absent: -1 */
+    int64_t ratio_is_f64;
+    int64_t seed, count;
+};
+
 #endif
