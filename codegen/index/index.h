@@ -5,13 +5,14 @@
  * | row | takes | how |
  * |---|---|---|
  * | gather_elements, gather_nd | any axes, indices in the data | elements; slices |
- * | scatter_elements, scatter_nd, max_unpool | with reductions | a copy, then updates in their
- * order, one task | | one_hot, trilu, reverse_sequence | | rows | | cumulate | cumsum, cumprod |
- * lanes along what lies behind the axis | | values, range | shape, size, range | from the sizes,
- * from the position | | topk | any axis | selection by repeated scans | | grid_sample | two spatial
- * axes, f32 | a point for all channels | | roi_align, deform_conv | f32 | a box; a row of pixels,
- * every tap for all channels of its group | | tensor_scatter | any axis | a copy, then the update's
- * rows |
+ * | scatter_elements, scatter_nd, max_unpool | with reductions | a copy, then updates, one task |
+ * | one_hot, trilu, reverse_sequence | | rows |
+ * | cumulate | cumsum, cumprod | lanes along what lies behind the axis |
+ * | values, range | shape, size, range | from the sizes, from the position |
+ * | topk | any axis | selection by repeated scans |
+ * | grid_sample | two spatial axes, f32 | a point for all channels |
+ * | roi_align, deform_conv | f32 | a box; a row of pixels, a tap for all channels of its group |
+ * | tensor_scatter | any axis | a copy, then the update's rows |
  *
  * Negative indices count from the end; others out of range set the status word and touch nothing.
  */
