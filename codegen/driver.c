@@ -146,6 +146,22 @@ static void call_profile(driver *d)
                            arguments, 2);
 }
 
+/* all_reduce's kernel has made a copy; the context knows how to sum it in place. */
+static void call_all_reduce(driver *d, const ran_op *kernel)
+{
+    void *data;
+    ran_all_reduce *sum = ran_context_all_reduce(d->b.context, &data);
+    if (!ran_op_is(ran_kernel_anchor(kernel), RAN_OP_ALL_REDUCE) || !sum)
+        return;
+    const ran_value *y = ran_op_result(kernel, 0);
+    LLVMTypeRef pointer = ran_build_pointer_type(&d->b);
+    LLVMTypeRef parameters[] = {pointer, pointer, ran_build_i64_type(&d->b)};
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(d->b.llvm), parameters, 3, false);
+    LLVMValueRef arguments[] = {ran_build_host_pointer(&d->b, data), address_of(d, y),
+                                ran_build_i64(&d->b, ran_type_numel(ran_value_type(y)))};
+    ran_build_call_pointer(&d->b, type, ran_build_host_pointer(&d->b, (void *)sum), arguments, 3);
+}
+
 static LLVMValueRef declare_kernel(driver *d, const ran_kernel *kernel)
 {
     LLVMValueRef function = LLVMGetNamedFunction(d->b.module, kernel->name);
@@ -179,6 +195,7 @@ static ran_status call_kernel(driver *d, const ran_op *op)
         kernel->tasks ? ran_build_dim(&d->b, kernel->tasks) : ran_build_i64(&d->b, 1);
     LLVMValueRef arguments[] = {d->parallel, declare_kernel(d, kernel), tasks, d->io};
     ran_build_call(&d->b, d->tasks, arguments, 4);
+    call_all_reduce(d, op);
     return RAN_OK;
 }
 

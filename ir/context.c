@@ -307,6 +307,20 @@ void ran_bug(ran_context *context, const char *format, ...)
     abort();
 }
 
+/* ---- Processes ------------------------------------------------------------------------------- */
+
+void ran_context_set_all_reduce(ran_context *context, ran_all_reduce *all_reduce, void *data)
+{
+    context->all_reduce = all_reduce;
+    context->all_reduce_data = data;
+}
+
+ran_all_reduce *ran_context_all_reduce(const ran_context *context, void **out_data)
+{
+    *out_data = context->all_reduce_data;
+    return context->all_reduce;
+}
+
 /* ---- Locations ------------------------------------------------------------------------------- */
 
 static bool location_equal(const void *item, const void *key)

@@ -40,6 +40,8 @@ struct ran_context {
     size_t file_count;
     ran_bug_handler *bug_handler;
     void *bug_data;
+    ran_all_reduce *all_reduce;
+    void *all_reduce_data;
 };
 
 /* The number of a symbol made by ran_dim_fresh, or -1. */

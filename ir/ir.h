@@ -267,6 +267,13 @@ bool ran_opcode_is_elementwise(ran_opcode opcode);
 /* Attributes of an elementwise op as scalars in the order of its row. Returns how many. */
 size_t ran_op_scalar_attrs(const ran_op *op, double out_values[4]);
 
+/* What all_reduce calls: it sums the values over the processes, in place, in the same order
+ * everywhere. NULL (the default): there is one process. Compiled code holds the address: it runs in
+ * this process only. */
+typedef void ran_all_reduce(void *data, float *values, int64_t count);
+void ran_context_set_all_reduce(ran_context *context, ran_all_reduce *all_reduce, void *data);
+ran_all_reduce *ran_context_all_reduce(const ran_context *context, void **out_data);
+
 /* Loop over the operands of op: skips absent ones. */
 #define RAN_FOR_OPERANDS(op, i, v)                                                                 \
     for (size_t i = 0; i < (op)->operand_count; i++)                                               \

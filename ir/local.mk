@@ -18,6 +18,7 @@ libir_la_SOURCES = \
 	ir/number.c \
 	ir/op.c \
 	ir/op_def.c \
+	ir/ops/all_reduce.c \
 	ir/ops/cast.c \
 	ir/ops/compose_gradient.c \
 	ir/ops/compute.c \

@@ -50,6 +50,7 @@ libpasses_la_SOURCES = \
 	passes/grad/recompute.c \
 	passes/grad/regularize.c \
 	passes/grad/step_build.c \
+	passes/grad/train_batch_norm.c \
 	passes/grad/training_step.c \
 	passes/grad/updates.c \
 	passes/instrument.c \

@@ -46,7 +46,9 @@ librantrain_la_SOURCES = \
 	runtime/train/engine.c \
 	runtime/train/loader.c \
 	runtime/train/loop.c \
+	runtime/train/overflow.c \
 	runtime/train/recipe.c \
+	runtime/train/share.c \
 	runtime/train/state.c \
 	runtime/train/teacher.c \
 	runtime/train/trainer.c

@@ -28,6 +28,7 @@ double ran_move_cost(const ran_op *anchor, const ran_target *target);
 double ran_pad_cost(const ran_op *anchor, const ran_target *target); /* whole rows at a time */
 bool ran_strided_accepts(const ran_op *anchor, const ran_target *target);
 ran_status ran_strided_describe(ran_emission *emission);
+bool ran_all_reduce_accepts(const ran_op *anchor, const ran_target *target);
 bool ran_concat_accepts(const ran_op *anchor, const ran_target *target);
 ran_status ran_concat_describe(ran_emission *emission);
 bool ran_split_accepts(const ran_op *anchor, const ran_target *target);

@@ -183,10 +183,14 @@ static const struct walker {
     ran_opcode opcode;
     bool (*walk)(walk *w, const ran_dim *const *strides);
 } walkers[] = {
-    {RAN_OP_TRANSPOSE, walk_transpose},           {RAN_OP_SLICE, walk_slice},
-    {RAN_OP_EXPAND, walk_expand},                 {RAN_OP_TILE, walk_tile},
-    {RAN_OP_DEPTH_TO_SPACE, walk_depth_to_space}, {RAN_OP_SPACE_TO_DEPTH, walk_space_to_depth},
+    {RAN_OP_TRANSPOSE, walk_transpose},
+    {RAN_OP_SLICE, walk_slice},
+    {RAN_OP_EXPAND, walk_expand},
+    {RAN_OP_TILE, walk_tile},
+    {RAN_OP_DEPTH_TO_SPACE, walk_depth_to_space},
+    {RAN_OP_SPACE_TO_DEPTH, walk_space_to_depth},
     {RAN_OP_CONVERT_LAYOUT, walk_convert},
+    {RAN_OP_ALL_REDUCE, walk_expand},
 };
 
 static bool walk_op(ran_context *context, const ran_op *op, walk *w)
@@ -225,6 +229,13 @@ bool ran_strided_accepts(const ran_op *anchor, const ran_target *target)
     ran_context *context = ran_module_context(
         ran_function_module(ran_region_function(ran_op_parent(anchor))));
     return ran_move_takes_elem(ran_op_result(anchor, 0)) && walk_op(context, anchor, &w);
+}
+
+bool ran_all_reduce_accepts(const ran_op *anchor, const ran_target *target)
+{
+    const ran_type *type = ran_value_type(ran_op_result(anchor, 0));
+    return ran_type_elem(type) == RAN_ELEM_F32 && ran_type_is_static(type) &&
+           ran_strided_accepts(anchor, target);
 }
 
 /* ---- Coordinates: adjacent axes that count on become one ------------------------------------------------ */

@@ -102,6 +102,7 @@ ran_gradient_hook ran_tile_gradient, ran_trilu_gradient, ran_depth_to_space_grad
     ran_range_gradient, ran_affine_grid_gradient;
 ran_gradient_hook ran_einsum_gradient, ran_recurrent_gradient, ran_dequantize_gradient;
 ran_gradient_hook ran_col2im_gradient, ran_det_gradient, ran_dft_gradient, ran_stft_gradient,
-    ran_grid_sample_gradient, ran_deform_conv_gradient, ran_roi_align_gradient;
+    ran_grid_sample_gradient, ran_deform_conv_gradient, ran_roi_align_gradient,
+    ran_all_reduce_gradient;
 
 #endif

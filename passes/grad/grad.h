@@ -5,8 +5,8 @@
  * Walk: `lenet` is cloned; ran_training_prepare turns its weights from constants into arguments and
  * its batch norms and dropouts into their training forms; the losses are appended;
  * ran_differentiate appends the gradients; the optimiser's ops follow; the function then returns
- * the losses and, updated in place, all of the state. The result is an ordinary function: it prints,
- * runs in the evaluator and compiles with everything that codegen has.
+ * the losses and, updated in place, all of the state. The result is an ordinary function: it
+ * prints, runs in the evaluator and compiles with everything that codegen has.
  *
  * The step's function (ran_training_step_create):
  *
@@ -14,21 +14,22 @@
  *              %labels: tensor<64xi64>, ...           what the losses need: class numbers, class
  *                                                     probabilities (mixup), a teacher's logits or
  *                                                     named maps; the names: training_step.h
- *              %"step:counter": tensor<i64>,          number of the step, from 0: Adam's correction,
- *                                                     dropout's and drop path's generator
+ *              %"step:counter": tensor<i64>,          number of the step, from 0: Adam's
+ * correction, dropout's and drop path's generator
  *              %"step:learning_rate": tensor<f32>,
  *              %conv1_w: tensor<6x1x5x5xf32>, ...     state: parameters, running statistics,
  *              %conv1_w$momentum, %conv1_w$average)   optimiser slots, averages
  *     -> (%"step:loss", %"step:correct", %"step:finite": tensor<f32>,
  *         %conv1_w, ...)                              state outputs: same name as their argument
  *
- * Every state output stands behind where(finite, next, old): a step that overflowed changes nothing.
+ * Every state output stands behind where(finite, next, old): a step that overflowed changes
+ * nothing.
  *
  * State is updated in place: a result that carries the name of an argument of the same type is that
- * argument's next value (ran_function_updates tells, declared here); code generation lets both have one
- * buffer and runs every reader of the old value before the kernel that writes the new one. (Callers pass the
- * same pointer as input and output.) State keeps plain layouts: packing weights inside the step costs
- * under 1 % at a batch of 64.
+ * argument's next value (ran_function_updates tells, declared here); code generation lets both have
+ * one buffer and runs every reader of the old value before the kernel that writes the new one.
+ * (Callers pass the same pointer as input and output.) State keeps plain layouts: packing weights
+ * inside the step costs under 1 % at a batch of 64.
  *
  * Ops that gradients need beyond ONNX's (rows in op.def, families in ir/ops/):
  *   conv_weight_gradient(x, dy) {conv's attributes, kernel_shape, group}       -> dw as conv's w
@@ -40,9 +41,10 @@
  *   max_pool_gradient(dy, x) {max_pool's}            (ties: the first in the window's order)
  *   average_pool_gradient(dy, x_shape) {average_pool's}
  *   resize_gradient(dy, x_shape) {resize's}
- *   counter_random(seed, counter) {shape, stream}    uniform in [0, 1), Philox 4x32-10
- * What composes well from existing ops (activations, reductions, softmax, losses, matmul, movement)
- * has no op of its own; fusion makes one kernel of it.
+ *   all_reduce(x)                                    the sum over processes; its gradient is one,
+ * too counter_random(seed, counter) {shape, stream}    uniform in [0, 1), Philox 4x32-10 What
+ * composes well from existing ops (activations, reductions, softmax, losses, matmul, movement) has
+ * no op of its own; fusion makes one kernel of it.
  */
 #ifndef PASSES_GRAD_GRAD_H
 #define PASSES_GRAD_GRAD_H

@@ -13,52 +13,6 @@
 
 #include "passes/grad/step.h"
 
-/* ---- Batch normalisation --------------------------------------------------------------------------------- */
-
-static ran_parameter *statistic(step *s, const ran_value *argument)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        if (s->parameters[i].argument == argument && !s->parameters[i].trained)
-            return &s->parameters[i];
-    }
-    return NULL;
-}
-
-static ran_status train_batchnorm(step *s, ran_op *op)
-{
-    const ran_parameter *mean = statistic(s, ran_op_operand(op, 3));
-    const ran_parameter *variance = statistic(s, ran_op_operand(op, 4));
-    if (!mean || !variance)
-        return RAN_OK; /* frozen */
-    ran_value *operands[5];
-    for (size_t i = 0; i < 5; i++)
-        operands[i] = ran_op_operand(op, i);
-    for (size_t i = 0; i < s->result_count; i++) {
-        if (!strcmp(s->result_names[i], ran_value_name(operands[3])))
-            return ran_error(s->context, RAN_UNSUPPORTED,
-                             "two batch normalisations share the statistics '%s'",
-                             ran_value_name(operands[3]));
-    }
-    ran_builder builder = ran_builder_before(op);
-    ran_op *training = ran_op_create(&builder, RAN_OP_BATCH_NORMALIZATION_TRAINING, 5, operands, 5);
-    ran_op_set_float(training, "epsilon", ran_op_float(op, "epsilon"));
-    ran_op_set_float(training, "momentum", ran_op_float(op, "momentum"));
-    if (ran_op_infer_types(training))
-        return RAN_UNSUPPORTED;
-    ran_step_result(s, ran_value_name(operands[3]), ran_op_result(training, 1));
-    ran_step_result(s, ran_value_name(operands[4]), ran_op_result(training, 2));
-    ran_value *values[3] = {ran_op_result(training, 0)};
-    ran_value_set_name(values[0], ran_value_name(ran_op_result(op, 0)));
-    for (size_t i = 0; i < s->output_count; i++) {
-        if (s->outputs[i] == ran_op_result(op, 0))
-            s->outputs[i] = values[0];
-    }
-    for (size_t i = 1; i < ran_op_result_count(op); i++)
-        values[i] = ran_op_result(training, i);
-    ran_op_replace(op, values);
-    return RAN_OK;
-}
-
 /* ---- Masks -------------------------------------------------------------------------------------------------- */
 
 static ran_value *integer(step *s, int64_t value)
@@ -70,16 +24,39 @@ static ran_value *integer(step *s, int64_t value)
     return constant;
 }
 
-/* Bools that are true with probability 1 - p. */
-static ran_value *keep_mask(step *s, const int64_t *shape, size_t rank, int64_t stream, double p)
+/* Rows of a mask that are those of this part of the batch, of a mask for all of it. */
+static ran_value *own_rows(step *s, ran_value *random, int64_t rows)
 {
+    int64_t first = s->spec->first * rows / s->spec->batch;
+    ran_value *operands[] = {random, ran_step_ints(s, &first, 1),
+                             ran_step_ints(s, (int64_t[]){first + rows}, 1),
+                             ran_step_ints(s, (int64_t[]){0}, 1)};
+    return ran_build(&s->builder, RAN_OP_SLICE, 4, operands);
+}
+
+/* Uniform numbers, the batch in front. */
+static ran_value *random_numbers(step *s, const int64_t *shape, size_t rank, int64_t stream)
+{
+    int64_t dims[RAN_MAX_RANK];
+    bool parts = s->spec->accumulate && rank && shape[0] % s->spec->batch == 0;
+    for (size_t i = 0; i < rank; i++)
+        dims[i] = shape[i];
+    if (parts)
+        dims[0] = shape[0] / s->spec->batch * s->spec->total;
     ran_value *operands[] = {integer(s, (int64_t)(s->spec->seed & INT64_MAX)), s->counter};
     ran_op *op = ran_op_create(&s->builder, RAN_OP_COUNTER_RANDOM, 2, operands, 1);
-    ran_op_set_ints(op, "shape", shape, rank);
+    ran_op_set_ints(op, "shape", dims, rank);
     ran_op_set_int(op, "stream", stream);
     if (ran_op_infer_types(op))
         RAN_BUG(s->context, "random numbers do not fit");
-    return ran_step_binary(s, RAN_OP_GREATER_OR_EQUAL, ran_op_result(op, 0), ran_step_scalar(s, p));
+    return parts ? own_rows(s, ran_op_result(op, 0), shape[0]) : ran_op_result(op, 0);
+}
+
+/* Bools that are true with probability 1 - p. */
+static ran_value *keep_mask(step *s, const int64_t *shape, size_t rank, int64_t stream, double p)
+{
+    ran_value *random = random_numbers(s, shape, rank, stream);
+    return ran_step_binary(s, RAN_OP_GREATER_OR_EQUAL, random, ran_step_scalar(s, p));
 }
 
 static size_t static_dims(const ran_value *value, int64_t *out_dims)
@@ -188,7 +165,7 @@ ran_status ran_step_regularize(step *s)
     for (ran_op *op = s->body->first, *next; op && !status; op = next) {
         next = op->next;
         if (ran_op_is(op, RAN_OP_BATCH_NORMALIZATION))
-            status = train_batchnorm(s, op);
+            status = ran_step_train_batch_norm(s, op);
         else if (ran_op_is(op, RAN_OP_DROPOUT))
             train_dropout(s, op, stream++);
     }

@@ -58,6 +58,7 @@ void ran_step_return(step *s);
 
 ran_status ran_step_losses(step *s);     /* losses.c */
 ran_status ran_step_regularize(step *s); /* regularize.c: batch norm, dropout, drop path */
+ran_status ran_step_train_batch_norm(step *s, ran_op *op); /* train_batch_norm.c */
 /* optimizer.c: reads gradients, appends the state's next values to the results. */
 void ran_step_finite(step *s, ran_value *loss);
 void ran_step_update(step *s);

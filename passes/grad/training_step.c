@@ -86,6 +86,8 @@ static ran_status build_forward(step *s)
         status = ran_step_losses(s);
     if (status)
         return status;
+    if (s->spec->accumulate)
+        s->loss = ran_step_scale(s, s->loss, s->spec->share);
     s->results[0] = s->loss;
     s->results[1] = s->correct ? s->correct : ran_step_scalar(s, 0);
     ran_step_return(s);

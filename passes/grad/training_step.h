@@ -56,7 +56,13 @@ typedef struct ran_training_spec {
     const char *const *freeze; /* globs of parameters that keep their values */
     size_t freeze_count;
     double drop_path, dropout; /* drop_path: of residual branches; dropout: overrides the model's; -1: as it is */
-    bool accumulate;           /* split: gradients are results, no update (several ranks) */
+    /* Several processes, each with a part of the batch: gradients are results, without an update,
+     * and the step's loss, gradients and statistics count `share`, so that their sums over the
+     * processes (batch norms ask for theirs by all_reduce) are those of one process with the whole
+     * batch. */
+    bool accumulate;
+    int64_t total, first; /* accumulate: samples of the whole batch; the first of this part */
+    double share;
 } ran_training_spec;
 
 /* Arguments of the step by name. Inputs of the model keep theirs. */

@@ -10,6 +10,17 @@
 
 #include "config.h"
 
+ran_part ran_cluster_part(int rank, int ranks, int64_t total)
+{
+    int64_t first = total * rank / ranks, end = total * (rank + 1) / ranks;
+    if (total < ranks)
+        return (ran_part){.count = total, .total = total, .share = 1 / (double)ranks};
+    return (ran_part){.first = first,
+                      .count = end - first,
+                      .total = total,
+                      .share = (double)(end - first) / (double)total};
+}
+
 #ifdef HAVE_MPI
 
 #include <mpi.h>
@@ -43,12 +54,13 @@ ran_status ran_cluster_sum(ran_context *context, float *values, int64_t count)
 {
     enum { CHUNK = 1 << 18 };
     int ranks;
+    int64_t chunk = count < CHUNK ? count : CHUNK;
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-    float *all = malloc((size_t)ranks * CHUNK * sizeof(*all));
+    float *all = malloc((size_t)ranks * (size_t)chunk * sizeof(*all) + 1);
     if (!all)
         return ran_error(context, RAN_INVALID, "out of memory");
-    for (int64_t at = 0; at < count; at += CHUNK) {
-        int part = (int)(count - at < CHUNK ? count - at : CHUNK);
+    for (int64_t at = 0; at < count; at += chunk) {
+        int part = (int)(count - at < chunk ? count - at : chunk);
         MPI_Allgather(values + at, part, MPI_FLOAT, all, part, MPI_FLOAT, MPI_COMM_WORLD);
         for (int i = 0; i < part; i++) {
             double sum = 0;

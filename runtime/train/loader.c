@@ -121,22 +121,44 @@ static void order_epoch(ran_loader *l, int64_t epoch)
     l->order_epoch = epoch;
 }
 
-static void make_batch(ran_loader *l, ran_batch *batch)
+/* Moves the samples from `first` on to the front. */
+static void keep_part(const ran_loader *l, ran_batch *batch, int64_t first, int64_t count)
 {
     const ran_dataset *d = l->o.dataset;
-    int64_t first = batch->step * l->o.batch, left = d->count - first;
-    batch->total = left < l->o.batch ? left : l->o.batch;
-    int64_t from = batch->total * l->o.rank / l->o.ranks;
-    int64_t to = batch->total * (l->o.rank + 1) / l->o.ranks;
-    batch->count = to - from;
+    int64_t size = d->targets ? d->target_numel : l->o.classes;
+    memmove(batch->x, batch->x + first * d->numel, (size_t)(count * d->numel) * sizeof(float));
+    memmove(batch->target, batch->target + first * size, (size_t)(count * size) * sizeof(float));
+    if (batch->labels)
+        memmove(batch->labels, batch->labels + first, (size_t)count * sizeof(*batch->labels));
+}
+
+/* `count` samples of the batch from `first` on. */
+static void load(ran_loader *l, ran_batch *batch, int64_t first, int64_t count)
+{
+    int64_t start = batch->step * l->o.batch + first;
     batch->failed = 0;
-    order_epoch(l, batch->epoch);
-    for (int64_t i = from; i < to && !batch->failed; i++) {
-        batch->failed = load_sample(l, batch, first + i, batch->x + (i - from) * d->numel);
-        load_target(l, batch, first + i, i - from);
+    batch->count = count;
+    for (int64_t i = 0; i < count && !batch->failed; i++) {
+        batch->failed = load_sample(l, batch, start + i, batch->x + i * l->o.dataset->numel);
+        load_target(l, batch, start + i, i);
     }
-    if (!batch->failed && l->o.augment && l->o.augment->mixup > 0 && batch->count > 1)
+}
+
+/* Mixup pairs the samples of the whole batch, whoever computes with them. */
+static void make_batch(ran_loader *l, ran_batch *batch)
+{
+    int64_t left = l->o.dataset->count - batch->step * l->o.batch;
+    int64_t total = left < l->o.batch ? left : l->o.batch;
+    bool mixes = l->o.augment && l->o.augment->mixup > 0 && total > 1;
+    const ran_part *part = &batch->part;
+    batch->part = ran_cluster_part(l->o.rank, l->o.ranks, total);
+    order_epoch(l, batch->epoch);
+    load(l, batch, mixes ? 0 : part->first, mixes ? total : part->count);
+    if (!batch->failed && mixes)
         batch->failed = mixup(l, batch);
+    if (!batch->failed && mixes)
+        keep_part(l, batch, part->first, part->count);
+    batch->count = part->count;
 }
 
 /* ---- The thread -------------------------------------------------------------------------------------------- */

@@ -211,10 +211,10 @@ static ran_status train_batch(loop *l, const ran_batch *batch)
     ran_status status = ran_trainer_run_step(t, batch, &loss, &correct);
     if (status)
         return status;
-    t->loss_sum += loss * (double)batch->total;
+    t->loss_sum += loss * (double)batch->part.total;
     t->correct_sum += correct;
-    t->seen += (double)batch->total;
-    l->trained += (double)batch->total;
+    t->seen += (double)batch->part.total;
+    l->trained += (double)batch->part.total;
     t->step = batch->step + 1;
     report(l, false);
     return RAN_OK;
@@ -249,8 +249,7 @@ static ran_status run_loop(loop *l, ran_loader *loader)
     while (!status && !l->stopped && (batch = ran_loader_next(loader))) {
         if (batch->failed)
             return ran_error(t->context, RAN_INVALID, "%s", batch->error.text);
-        if (batch->count)
-            status = train_batch(l, batch);
+        status = train_batch(l, batch);
         if (!status && t->step == l->steps && !l->stopped)
             status = end_epoch(l);
         else if (!status &&

@@ -5,8 +5,9 @@
  * Walk: ran_trainer_create reads the recipe into a config and opens the data. prepare (trainer.c)
  * builds the step's function for the batch, and another for the last, smaller batch of an epoch;
  * engine.c compiles them; state.c gives each argument that is state a buffer, which is input and
- * output at once. loop.c takes batches from the loader's thread, lets the teacher look at them, runs
- * the step, and writes checkpoints; evaluate.c runs the inference form on the same buffers.
+ * output at once. loop.c takes batches from the loader's thread, lets the teacher look at them,
+ * runs the step, and writes checkpoints; between the epochs it runs the inference form on the same
+ * buffers. share.c joins several processes; overflow.c finds what gave NaN.
  */
 #ifndef TRAIN_TRAIN_H
 #define TRAIN_TRAIN_H
@@ -135,7 +136,7 @@ typedef struct ran_engine {
     const void **inputs; /* by position; set before a run */
     void **outputs;      /* scratch, until they are redirected */
     void **scratch;
-    int64_t batch;
+    int64_t batch, total; /* samples of a run; of all processes */
 } ran_engine;
 
 /* Takes `module`. */
@@ -150,17 +151,25 @@ int ran_engine_find_output(const ran_engine *engine, const char *name);  /* or -
 /* Arguments of the state's names read from, and results write to, its buffers. With `averaged` the
  * averages stand for their parameters. */
 void ran_engine_bind_state(ran_engine *engine, const ran_state *state, bool averaged);
-/* Runs again in the evaluator, op by op, and reports the first that gives NaN or infinity. */
-ran_status ran_engine_explain(ran_engine *engine, const char *when);
+/* Runs again and reports the first op that gives NaN or infinity: RAN_MISMATCH (overflow.c). */
+ran_status ran_engine_explain(ran_engine *engine, const struct ran_parallel *parallel,
+                              const char *when);
 
 /* ---- Loader -------------------------------------------------------------------------------------------------- */
+
+/* What one process computes of a batch. Where there are fewer samples than processes, each computes
+ * all of them. */
+typedef struct ran_part {
+    int64_t first, count, total;
+    double share; /* in sums over the processes */
+} ran_part;
 
 typedef struct ran_batch {
     float *x;
     int64_t *labels; /* or NULL */
     float *target;   /* or NULL: class probabilities, or the data's own */
-    int64_t count;   /* samples in it; of this rank */
-    int64_t total;   /* of all ranks */
+    int64_t count;   /* samples in it */
+    ran_part part;   /* of this process in the whole batch */
     int64_t epoch, step;
     int failed;      /* then `error` says why */
     struct ran_rt_error error;
@@ -196,6 +205,7 @@ ran_status ran_loader_fit(ran_context *context, ran_dataset *dataset, const ran_
 
 /* Rank and number of processes; 0 and 1 without MPI or outside of mpirun. */
 void ran_cluster_start(int *out_rank, int *out_ranks);
+ran_part ran_cluster_part(int rank, int ranks, int64_t total);
 /* Sum over the ranks, in the order of the ranks: the same bits everywhere. */
 ran_status ran_cluster_sum(ran_context *context, float *values, int64_t count);
 
@@ -226,6 +236,7 @@ struct ran_trainer {
     size_t teacher_count;
     ran_module *teacher_model;
     int rank, ranks;
+    ran_status cluster_status; /* of sums within a step */
     int64_t counter; /* of steps */
     float rate;
     float ramps[TRAIN_RAMPS];
@@ -238,11 +249,16 @@ struct ran_trainer {
 };
 
 ran_status ran_trainer_prepare(ran_trainer *trainer);
-/* The step for this many samples, compiled when it is asked for first. */
-ran_status ran_trainer_engine(ran_trainer *trainer, int64_t batch, ran_engine **out_engine);
+/* The step for a part of a batch, compiled when it is asked for first. */
+ran_status ran_trainer_engine(ran_trainer *trainer, const ran_part *part, ran_engine **out_engine);
 /* One step on a batch that is bound. */
 ran_status ran_trainer_run_step(ran_trainer *trainer, const ran_batch *batch, double *out_loss,
                                 double *out_correct);
+/* Several processes (share.c): what all_reduce ops call; sums a step's loss, correct samples and
+ * number of overflows, and its gradients, and updates the state unless one overflowed. */
+void ran_trainer_join(ran_trainer *trainer);
+ran_status ran_trainer_share(ran_trainer *trainer, ran_engine *step, const ran_part *part,
+                             float scalars[3]);
 const struct ran_parallel *ran_trainer_parallel(const ran_trainer *trainer);
 double ran_trainer_seconds(void);
 

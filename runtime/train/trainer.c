@@ -71,6 +71,8 @@ ran_status ran_trainer_create(ran_context *context, const ran_module *model,
     t->recipe = ran_recipe_clone(recipe);
     t->test_loss = t->test_accuracy = -1;
     ran_cluster_start(&t->rank, &t->ranks);
+    if (t->ranks > 1)
+        ran_trainer_join(t);
     ran_status status = open_all(t);
     if (status)
         ran_trainer_destroy(t);
@@ -111,6 +113,8 @@ void ran_trainer_destroy(ran_trainer *t)
     ran_train_config_clear(&t->config);
     if (t->pool)
         ran_rt_pool_destroy(t->pool);
+    if (t->ranks > 1)
+        ran_context_set_all_reduce(t->context, NULL, NULL);
     ran_recipe_destroy(t->recipe);
     ran_module_destroy(t->model);
     free(t);
@@ -126,9 +130,12 @@ void ran_trainer_set_data(ran_trainer *t, ran_dataset *train, ran_dataset *test)
 
 /* ---- Compiling -------------------------------------------------------------------------------------------- */
 
-static ran_training_spec spec_of(const ran_trainer *t, int64_t batch)
+static ran_training_spec spec_of(const ran_trainer *t, const ran_part *part)
 {
-    return (ran_training_spec){.batch = batch,
+    return (ran_training_spec){.batch = part->count,
+                               .total = part->total,
+                               .first = part->first,
+                               .share = part->share,
                                .probabilities = t->probabilities,
                                .seed = t->config.seed,
                                .memory = t->config.memory,
@@ -190,15 +197,16 @@ static ran_status check_ramps(ran_trainer *t, const ran_engine *e)
     return RAN_OK;
 }
 
-static ran_status create_step(ran_trainer *t, int64_t batch, ran_engine **out_engine)
+static ran_status create_step(ran_trainer *t, const ran_part *part, ran_engine **out_engine)
 {
     ran_module *module;
-    ran_training_spec spec = spec_of(t, batch);
+    ran_training_spec spec = spec_of(t, part);
     ran_status status = ran_training_step_create(t->model, &spec, &module);
     if (!status)
-        status = create_engine(t, module, batch, out_engine);
+        status = create_engine(t, module, part->count, out_engine);
     if (status)
         return status;
+    (*out_engine)->total = part->total;
     t->steps[t->step_count++] = *out_engine;
     status = ran_state_add(&t->state, t->context, (*out_engine)->source, t->model);
     if (!status)
@@ -208,10 +216,10 @@ static ran_status create_step(ran_trainer *t, int64_t batch, ran_engine **out_en
     return status ? status : bind_scalars(t, *out_engine);
 }
 
-ran_status ran_trainer_engine(ran_trainer *t, int64_t batch, ran_engine **out_engine)
+ran_status ran_trainer_engine(ran_trainer *t, const ran_part *part, ran_engine **out_engine)
 {
     for (size_t i = 0; i < t->step_count; i++) {
-        if (t->steps[i]->batch == batch) {
+        if (t->steps[i]->batch == part->count && t->steps[i]->total == part->total) {
             *out_engine = t->steps[i];
             return RAN_OK;
         }
@@ -220,13 +228,13 @@ ran_status ran_trainer_engine(ran_trainer *t, int64_t batch, ran_engine **out_en
         ran_engine_destroy(t->steps[--t->step_count]);
         ran_teachers_destroy(t);
     }
-    return create_step(t, batch, out_engine);
+    return create_step(t, part, out_engine);
 }
 
 static ran_status create_update(ran_trainer *t)
 {
     ran_module *module;
-    ran_training_spec spec = spec_of(t, 1);
+    ran_training_spec spec = spec_of(t, &(ran_part){.count = 1, .total = 1, .share = 1});
     ran_status status = ran_training_update_create(t->model, &spec, &module);
     if (!status)
         status = create_engine(t, module, 1, &t->update);
@@ -290,23 +298,23 @@ static ran_status fit_data(ran_trainer *t, ran_dataset *dataset)
     return RAN_OK;
 }
 
-/* The part of a batch that this process takes. */
-static int64_t local_batch(const ran_trainer *t, int64_t total)
+static ran_status prepare_part(ran_trainer *t, int64_t total)
 {
-    return total * (t->rank + 1) / t->ranks - total * t->rank / t->ranks;
+    ran_engine *engine;
+    ran_part part = ran_cluster_part(t->rank, t->ranks, total);
+    return ran_trainer_engine(t, &part, &engine);
 }
 
 static ran_status create_engines(ran_trainer *t)
 {
-    ran_engine *engine;
     int64_t batch = t->config.batch;
     if (t->train && t->train->count < batch)
         batch = t->train->count;
-    ran_status status = ran_trainer_engine(t, local_batch(t, batch), &engine);
+    ran_status status = prepare_part(t, batch);
     /* The last batch of an epoch, now, so that no epoch's speed holds the time of compiling. */
-    int64_t rest = t->train ? local_batch(t, t->train->count % t->config.batch) : 0;
+    int64_t rest = t->train ? t->train->count % t->config.batch : 0;
     if (!status && rest)
-        status = ran_trainer_engine(t, rest, &engine);
+        status = prepare_part(t, rest);
     if (!status && t->ranks > 1)
         status = create_update(t);
     if (status)
@@ -368,45 +376,19 @@ static float scalar_result(const ran_engine *e, const char *name)
     return index < 0 ? 0 : *(const float *)e->outputs[index];
 }
 
-/* Every process weighs its mean by its share of the batch; statistics are averaged the same way. */
-static ran_status share(ran_trainer *t, ran_engine *e, const ran_batch *batch, float *scalars)
-{
-    float weight = (float)batch->count / (float)batch->total;
-    ran_status status = RAN_OK;
-    scalars[0] *= weight;
-    status = ran_cluster_sum(t->context, scalars, 3);
-    for (size_t i = 0; i < e->output_count && !status; i++) {
-        const ran_function *f = ran_module_first_function(e->source);
-        const char *name = ran_function_output_name(f, i);
-        int gradient = ran_engine_find_input(t->update, name);
-        const ran_buffer *statistic = ran_state_find(&t->state, name);
-        const ran_op *end = ran_region_terminator(ran_function_body(f));
-        int64_t count = ran_type_numel(ran_value_type(ran_op_operand(end, i)));
-        float *values = e->outputs[i];
-        if (gradient < 0 && !statistic)
-            continue;
-        for (int64_t k = 0; k < count; k++)
-            values[k] *= weight;
-        status = ran_cluster_sum(t->context, values, count);
-        if (gradient >= 0)
-            t->update->inputs[gradient] = values;
-    }
-    return status ? status : ran_engine_run(t->update, ran_trainer_parallel(t));
-}
-
-static ran_status explain(ran_engine *e, const ran_batch *batch)
+static ran_status explain(const ran_trainer *t, ran_engine *e, const ran_batch *batch)
 {
     char when[128];
     snprintf(when, sizeof(when), "epoch %lld, step %lld", (long long)batch->epoch + 1,
              (long long)batch->step + 1);
-    return ran_engine_explain(e, when);
+    return ran_engine_explain(e, ran_trainer_parallel(t), when);
 }
 
 ran_status ran_trainer_run_step(ran_trainer *t, const ran_batch *batch, double *out_loss,
                                 double *out_correct)
 {
     ran_engine *e;
-    ran_status status = ran_trainer_engine(t, batch->count, &e);
+    ran_status status = ran_trainer_engine(t, &batch->part, &e);
     if (status)
         return status;
     bind_targets(batch, e);
@@ -414,16 +396,17 @@ ran_status ran_trainer_run_step(ran_trainer *t, const ran_batch *batch, double *
         status = ran_teacher_look(t, batch, e);
     if (!status)
         status = ran_engine_run(e, ran_trainer_parallel(t));
+    status = status ? status : t->cluster_status;
     if (status)
         return status;
     float scalars[] = {scalar_result(e, RAN_STEP_LOSS), scalar_result(e, RAN_STEP_CORRECT),
                        scalar_result(e, RAN_STEP_FINITE) == 1 ? 0 : 1};
     if (t->ranks > 1)
-        status = share(t, e, batch, scalars);
+        status = ran_trainer_share(t, e, &batch->part, scalars);
     if (status)
         return status;
     if (scalars[2] != 0)
-        return explain(e, batch);
+        return explain(t, e, batch);
     t->counter++;
     *out_loss = scalars[0];
     *out_correct = scalars[1];
@@ -447,7 +430,7 @@ ran_status ran_trainer_step(ran_trainer *t, const void *x, const void *target, i
                        .labels = classes ? (int64_t *)(uintptr_t)target : NULL,
                        .target = classes ? NULL : (float *)(uintptr_t)target,
                        .count = samples,
-                       .total = samples,
+                       .part = {.count = samples, .total = samples, .share = 1},
                        .epoch = t->epoch,
                        .step = t->counter};
     t->rate = (float)learning_rate;
