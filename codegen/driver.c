@@ -157,7 +157,7 @@ static void call_all_reduce(driver *d, const ran_op *kernel)
     LLVMTypeRef pointer = ran_build_pointer_type(&d->b);
     LLVMTypeRef parameters[] = {pointer, pointer, ran_build_i64_type(&d->b)};
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(d->b.llvm), parameters, 3, false);
-    LLVMValueRef arguments[] = {ran_build_host_pointer(&d->b, data), address_of(d, y),
+    LLVMValueRef arguments[] = {ran_build_host_pointer(&d->b, data), ran_driver_address(d, y),
                                 ran_build_i64(&d->b, ran_type_numel(ran_value_type(y)))};
     ran_build_call_pointer(&d->b, type, ran_build_host_pointer(&d->b, (void *)sum), arguments, 3);
 }
