@@ -205,7 +205,8 @@ double ran_anchor_seconds(const ran_op *anchor, const ran_target *target);
 /* What the cost model predicts for a kernel op that has its schedule; -1: a size is symbolic. */
 double ran_kernel_seconds(const ran_op *kernel, const ran_target *target);
 
-/* The anchor of a kernel op: the one op of its region that is not elementwise; NULL if all are. */
+/* The anchor of a kernel op: the one op of its region that is neither elementwise nor a border
+ * table; NULL if all are. */
 ran_op *ran_kernel_anchor(const ran_op *kernel);
 
 /* The constant behind an operand, also from inside a kernel's region; NULL when it is none. */
@@ -220,6 +221,10 @@ RAN_MUST_USE ran_status ran_kernel_replace_operand(ran_op *kernel, size_t operan
 RAN_MUST_USE ran_status ran_kernel_pack(ran_op *kernel, size_t operand, const int64_t *positions,
                                         const int64_t *tiles, size_t count,
                                         const int64_t *outer_perm, size_t outer_count);
+
+/* Constants of a convolution's epilogue that are the same over most of the map become border tables
+ * (border_table.c). */
+void ran_kernel_compact_tables(ran_op *kernel);
 
 /* ---- Lowering: IR to IR ---------------------------------------------------------------------- */
 

@@ -66,7 +66,8 @@ ran_value *ran_kernel_add_operand(ran_op *kernel, ran_value *value)
 ran_op *ran_kernel_anchor(const ran_op *kernel)
 {
     for (ran_op *op = ran_region_first(ran_op_region(kernel, 0)); op; op = ran_op_next(op))
-        if (!ran_opcode_is_elementwise(ran_op_opcode(op)) && !ran_op_is(op, RAN_OP_YIELD))
+        if (!ran_opcode_is_elementwise(ran_op_opcode(op)) && !ran_op_is(op, RAN_OP_YIELD) &&
+            !ran_op_is(op, RAN_OP_BORDER_TABLE))
             return op;
     return NULL;
 }

@@ -135,6 +135,58 @@ static ran_vector load_value(hook *h, const ran_type *type, int64_t position)
                           readable_lanes(h, type));
 }
 
+static LLVMValueRef smaller(hook *h, LLVMValueRef x, int64_t limit)
+{
+    LLVMValueRef most = ran_build_i64(h->b, limit);
+    return ran_build_select(h->b, ran_build_less(h->b, x, most), x, most);
+}
+
+/* The row of a border table for a position (op.def): min(p, begin) + max(p - (size - rows behind),
+ * 0). */
+static LLVMValueRef table_row(hook *h, LLVMValueRef position, int64_t begin, int64_t rows,
+                              int64_t size)
+{
+    LLVMValueRef behind =
+        ran_build_add(h->b, position, ran_build_i64(h->b, -(size - (rows - begin))));
+    return ran_build_add(h->b, smaller(h, position, begin),
+                         ran_build_max(h->b, behind, ran_build_i64(h->b, 0)));
+}
+
+static LLVMValueRef axis_position(hook *h, int axis)
+{
+    for (int i = 0; i + 1 < h->space->rank; i++)
+        if (h->space->axes[i].first <= axis && axis <= h->space->axes[i].last)
+            return position_on_axis(h, i, axis);
+    return ran_build_i64(h->b, 0);
+}
+
+/* Channels are padded to whole blocks: all lanes can be read. */
+static ran_vector load_table(hook *h, const ran_op *op)
+{
+    ran_context *context = h->b->context;
+    const ran_type *type = ran_value_type(ran_op_operand(op, 0));
+    const int64_t *begins = ran_op_ints(op, "begins", NULL),
+                  *sizes = ran_op_ints(op, "sizes", NULL);
+    RAN_ASSERT(context, h->space->blocked);
+    ran_layout layout = ran_type_layout(h->space->type);
+    int axes = ran_type_rank(type) - 1;
+    LLVMValueRef offset = ran_build_i64(h->b, 0);
+    for (int i = 0; i < axes; i++) {
+        int64_t rows = ran_type_extent(type, i);
+        LLVMValueRef row = table_row(h, axis_position(h, 2 + i), begins[i], rows, sizes[i]);
+        offset = ran_build_add(h->b, ran_build_mul(h->b, offset, ran_build_i64(h->b, rows)), row);
+    }
+    offset = ran_build_mul(h->b, offset, ran_build_i64(h->b, ran_type_extent(type, axes)));
+    LLVMValueRef block =
+        ran_build_mul(h->b, axis_position(h, layout.axis), ran_build_i64(h->b, layout.block));
+    offset = ran_build_add(h->b, offset, block);
+    offset = ran_build_add(h->b, offset, h->index[h->space->rank - 1]);
+    LLVMValueRef pointer = ran_build_load_word(h->b, ran_build_pointer_type(h->b), h->io,
+                                               ran_emission_io(h->emission, ran_op_operand(op, 0)));
+    return ran_build_load(h->b, ran_type_elem(type), pointer, offset, ran_build_i64(h->b, 1),
+                          h->lanes);
+}
+
 /* ---- Values ---------------------------------------------------------------------------------------- */
 
 static ran_vector value_of(hook *h, const ran_value *value);
@@ -156,6 +208,8 @@ static ran_vector op_value(hook *h, const ran_value *value)
         return (h->emission->stored ? ran_build_load_stored : ran_build_load_computed)(
             h->b, ran_type_elem(ran_value_type(value)), h->vector);
     }
+    if (ran_op_is(op, RAN_OP_BORDER_TABLE))
+        return load_table(h, op);
     ran_vector operands[8] = {{0}}, result = {0};
     RAN_ASSERT(h->b->context, op->operand_count <= 8);
     for (size_t i = 0; i < op->operand_count; i++)

@@ -6,6 +6,7 @@ libcodegen_la_CPPFLAGS = $(AM_CPPFLAGS) $(LLVM_CPPFLAGS) \
 	-DRAN_SOURCE_INCLUDE='"$(abs_top_srcdir)/include"'
 libcodegen_la_SOURCES = \
 	codegen/bitcode.h \
+	codegen/border_table.c \
 	codegen/build/build.h \
 	codegen/build/function.c \
 	codegen/build/vector.c \

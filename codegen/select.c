@@ -78,6 +78,8 @@ static ran_status select_kernel(ran_op *kernel, const ran_target *target)
                             "there is no native kernel for this op with these types; "
                             "ran-run --interpret runs it");
     ran_op_set_string(kernel, "schedule", row->name);
+    if (anchor)
+        ran_kernel_compact_tables(kernel);
     return row->prepare ? row->prepare(kernel, target) : RAN_OK;
 }
 

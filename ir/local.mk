@@ -19,6 +19,7 @@ libir_la_SOURCES = \
 	ir/op.c \
 	ir/op_def.c \
 	ir/ops/all_reduce.c \
+	ir/ops/border_table.c \
 	ir/ops/cast.c \
 	ir/ops/compose_gradient.c \
 	ir/ops/compute.c \

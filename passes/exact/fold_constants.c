@@ -78,7 +78,7 @@ static bool is_foldable(const ran_op *op)
     return op->result_count && !op->region_count && ran_op_has_uses(op) &&
            ran_op_is_removable(op) && op->opcode != RAN_OP_CALL && op->opcode != RAN_OP_DROPOUT &&
            op->opcode != RAN_OP_CONVERT_LAYOUT && op->opcode != RAN_OP_PACK &&
-           has_constant_operands(op);
+           op->opcode != RAN_OP_BORDER_TABLE && has_constant_operands(op);
 }
 
 static bool is_within_limits(ran_pass_context *pass, const ran_op *op)
