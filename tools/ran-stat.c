@@ -191,7 +191,7 @@ static void print(const struct arguments *a, const stat_model *models)
     else if (a->json)
         print_json(stat_json(&models[0], a->by_stage));
     else if (a->diff)
-        stat_print_difference(&models[0], &models[1], stdout);
+        stat_print_difference(&models[0], &models[1], a->by_stage, stdout);
     else
         stat_print(&models[0], a->by_stage, stdout);
 }

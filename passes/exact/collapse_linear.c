@@ -339,6 +339,17 @@ static const char *layer_text(const collapse *c, const ran_chain *chain, const r
                              l->groups > 1 ? " grouped" : "", chain->last ? "" : stride);
 }
 
+static const char *why_refused(const collapse *c, const ran_chain *chain, const plan *p)
+{
+    const ran_link *links = chain->links;
+    if (!strcmp(c->settings.border, "ignore") && !ran_links_have_map(links, chain->count) &&
+        !p->whole.shape.transposed)
+        return "what the border would be off by has no bound without the range of inputs (range=)";
+    return has_sizes(chain, links[0].input, &p->whole.shape)
+               ? "no exact form at the border"
+               : "no exact form at the border (symbolic sizes)";
+}
+
 static void report_kept(collapse *c, const ran_chain *chain, const plan *p)
 {
     segment all = {.begin = 0, .end = chain->count};
@@ -347,12 +358,9 @@ static void report_kept(collapse *c, const ran_chain *chain, const plan *p)
         ran_pass_remark(c->pass, "%s stay: they do not make one layer; predicted %.2f us (%s)",
                         range_text(c, chain, &all), 1e6 * p->before, model);
     else if (p->whole.form == RAN_BORDER_REFUSED)
-        ran_pass_remark(c->pass, "%s stay: no exact form at the border%s; predicted %.2f us (%s)",
-                        range_text(c, chain, &all),
-                        has_sizes(chain, chain->links[0].input, &p->whole.shape)
-                            ? ""
-                            : " (symbolic sizes)",
-                        1e6 * p->before, model);
+        ran_pass_remark(c->pass, "%s stay: %s; predicted %.2f us (%s)",
+                        range_text(c, chain, &all), why_refused(c, chain, p), 1e6 * p->before,
+                        model);
     else if (ran_layer_weight_count(&p->whole.shape) > c->settings.limit)
         ran_pass_remark(c->pass, "%s stay: one layer would have %lld weights",
                         range_text(c, chain, &all),

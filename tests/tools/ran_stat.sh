@@ -89,6 +89,10 @@ expect_text out '"parameters": 80'
 sed 's/%5 = relu %4/%5 = identity %4/' before.ran >after.ran
 expect 0 ran-stat --diff before.ran after.ran
 grep -q 'relu elements  *5124  *4100  *-1024  *-20.0%' out || { cat out; fail "difference"; }
+expect 0 ran-stat --diff --by=stage before.ran after.ran
+stages=$(sed -n '/^stage 1$/,/^$/s/.*relu elements  *//p; /^head$/,$s/.*relu elements  *//p' out)
+sum=$(echo "$stages" | awk '{ before += $1; after += $2 } END { print before, after }')
+expect_equal "$sum" "5124 4100" "ReLUs by stage"
 expect 0 ran-stat --diff --json before.ran after.ran
 expect_text out '"before": {'
 

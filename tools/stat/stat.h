@@ -41,7 +41,8 @@ void stat_library_print(const stat_library *library, FILE *stream);
 RAN_GIVE json_t *stat_library_json(const stat_library *library);
 
 void stat_print(const stat_model *model, bool by_stage, FILE *stream);
-void stat_print_difference(const stat_model *before, const stat_model *after, FILE *stream);
+void stat_print_difference(const stat_model *before, const stat_model *after, bool by_stage,
+                           FILE *stream);
 RAN_GIVE json_t *stat_json(const stat_model *model, bool by_stage);
 
 #endif

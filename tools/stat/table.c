@@ -188,7 +188,36 @@ static void print_kind_changes(const ran_statistics *before, const ran_statistic
     }
 }
 
-void stat_print_difference(const stat_model *before, const stat_model *after, FILE *stream)
+static void print_stage_change(const char *stage, const stat_stage *a, const stat_stage *b,
+                               FILE *stream)
+{
+    fprintf(stream, "\n%s\n", stage);
+    print_change("  parameters", a->parameters, b->parameters, stream);
+    print_change("  MACs", a->macs, b->macs, stream);
+    print_change("  relu elements", a->relu_elements, b->relu_elements, stream);
+    print_change("  non-linear elements", a->nonlinear_elements, b->nonlinear_elements, stream);
+}
+
+/* Stages of one number; the head, which is stage 0, last. */
+static void print_stage_changes(const ran_statistics *before, const ran_statistics *after,
+                                FILE *stream)
+{
+    static const stat_stage none;
+    stat_stage *a = stat_stages(before), *b = stat_stages(after);
+    int most = before->stage_count > after->stage_count ? before->stage_count : after->stage_count;
+    for (int stage = 1; stage <= most; stage++) {
+        char label[32];
+        snprintf(label, sizeof(label), "stage %d", stage);
+        print_stage_change(label, stage <= before->stage_count ? &a[stage] : &none,
+                           stage <= after->stage_count ? &b[stage] : &none, stream);
+    }
+    print_stage_change("head", &a[0], &b[0], stream);
+    free(a);
+    free(b);
+}
+
+void stat_print_difference(const stat_model *before, const stat_model *after, bool by_stage,
+                           FILE *stream)
 {
     const ran_statistics *a = before->statistics, *b = after->statistics;
     fprintf(stream, "%-26s %13s %13s %13s\n", "", "before", "after", "change");
@@ -201,4 +230,6 @@ void stat_print_difference(const stat_model *before, const stat_model *after, FI
     print_kind_changes(a, b, stream);
     print_change("activation bytes, planned", before->planned_bytes, after->planned_bytes, stream);
     print_change("latency ns, predicted", before->latency_ns, after->latency_ns, stream);
+    if (by_stage)
+        print_stage_changes(a, b, stream);
 }
