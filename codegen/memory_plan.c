@@ -100,14 +100,18 @@ static buffer *find(const ran_memory_plan *plan, const ran_value *value)
     return bsearch(&key, plan->buffers, plan->count, sizeof(key), compare_roots);
 }
 
+static void reserve(ran_memory_plan *plan, size_t capacity)
+{
+    plan->capacity = capacity;
+    plan->buffers = realloc(plan->buffers, capacity * sizeof(*plan->buffers));
+    if (!plan->buffers)
+        RAN_BUG(plan->context, "out of memory");
+}
+
 static void add_buffer(ran_memory_plan *plan, const ran_value *root, ran_place place, size_t first)
 {
-    if (plan->count == plan->capacity) {
-        plan->capacity = plan->capacity ? plan->capacity * 2 : 64;
-        plan->buffers = realloc(plan->buffers, plan->capacity * sizeof(*plan->buffers));
-        if (!plan->buffers)
-            RAN_BUG(plan->context, "out of memory");
-    }
+    if (plan->count == plan->capacity)
+        reserve(plan, plan->capacity * 2);
     buffer *b = &plan->buffers[plan->count++];
     *b = (buffer){.root = root, .place = place, .first = first, .last = first};
     set_size(plan->context, b);
@@ -126,6 +130,7 @@ static void add_constants(ran_memory_plan *plan, const ran_op *op)
 static void collect(ran_memory_plan *plan)
 {
     ran_region *body = ran_function_body(plan->function);
+    reserve(plan, 64); /* a function may have no values at all */
     for (size_t i = 0; i < ran_region_argument_count(body); i++)
         add_buffer(plan, ran_region_argument(body, i),
                    (ran_place){.kind = RAN_PLACE_INPUT, .index = i}, 0);

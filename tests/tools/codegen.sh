@@ -33,3 +33,7 @@ expect 0 ran-run -O3 --profile squeezenet.onnx
 expect 0 rancc -O3 --target=neoverse resnet18_cifar.onnx -S -o arm.s
 by_lane=$(grep -cE 'fmla\s+v[0-9]+\.4s, v[0-9]+\.4s, v[0-9]+\.s\[[0-3]\]' arm.s)
 [ "$by_lane" -ge 500 ] || fail "only $by_lane by-lane multiplications"
+
+# A function may have neither arguments nor results.
+printf 'func @main() {\n  return\n}\n' >none.ran
+expect 0 rancc none.ran -o none.o
