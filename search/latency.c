@@ -126,22 +126,53 @@ static int64_t median(int64_t *values, size_t count)
     return values[count / 2];
 }
 
+/* A turn of each function, so that all see the same disturbances. The first run brings the
+ * function's code and weights back into the caches, where those of a network that runs again and
+ * again are; it does not count. */
+static ran_status take_turn(ran_native *const *natives, size_t count, int64_t *out)
+{
+    ran_status status = RAN_OK;
+    for (size_t i = 0; i < count && status == RAN_OK; i++) {
+        status = ran_native_time(natives[i], &out[i]);
+        if (status == RAN_OK)
+            status = ran_native_time(natives[i], &out[i]);
+    }
+    return status;
+}
+
 /* Short functions want more rounds: the median of so many microseconds is a matter of chance. */
-static size_t rounds_for(const ran_latency_options *options, ran_native *const *natives,
-                         size_t count)
+static size_t rounds_for(const ran_latency_options *options, const int64_t *turn, size_t count)
 {
     int64_t spent = 1;
     if (options->rounds)
         return (size_t)options->rounds;
     for (size_t i = 0; i < count; i++)
-        spent += ran_native_time(natives[i]);
+        spent += turn[i];
     int64_t rounds = (int64_t)count * SHORT_RUN / spent;
     return (size_t)(rounds < ROUNDS ? ROUNDS : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds);
 }
 
-/* The functions take turns, so that all see the same disturbances. The first run of a turn brings
- * the function's code and weights back into the caches, where those of a network that runs again
- * and again are; it does not count. */
+static ran_status measure_natives(ran_context *context, ran_native *const *natives, size_t count,
+                                  const ran_latency_options *options, int64_t *out)
+{
+    ran_status status = take_turn(natives, count, out);
+    size_t rounds = rounds_for(options, out, count);
+    int64_t *times = calloc(count * rounds, sizeof *times);
+    int64_t *one = calloc(rounds, sizeof *one);
+    if (status == RAN_OK && (!times || !one))
+        status = ran_error(context, RAN_INVALID, "not enough memory");
+    for (size_t round = 0; round < rounds && status == RAN_OK; round++)
+        status = take_turn(natives, count, times + round * count);
+    for (size_t i = 0; i < count && status == RAN_OK; i++) {
+        for (size_t round = 0; round < rounds; round++)
+            one[round] = times[round * count + i];
+        out[i] = median(one, rounds);
+    }
+    free(times);
+    free(one);
+    return status;
+}
+
 static ran_status measure_here(const ran_module *const *modules, size_t count,
                                const ran_latency_options *options, int64_t *out)
 {
@@ -150,21 +181,11 @@ static ran_status measure_here(const ran_module *const *modules, size_t count,
     ran_status status = natives ? RAN_OK : ran_error(context, RAN_INVALID, "not enough memory");
     for (size_t i = 0; i < count && status == RAN_OK; i++)
         status = ran_native_create(modules[i], options->target, &natives[i]);
-    size_t rounds = status == RAN_OK ? rounds_for(options, natives, count) : 0;
-    int64_t *times = calloc(count * rounds + 1, sizeof *times);
-    if (status == RAN_OK && !times)
-        status = ran_error(context, RAN_INVALID, "not enough memory");
-    for (size_t round = 0; round < rounds && status == RAN_OK; round++)
-        for (size_t i = 0; i < count; i++) {
-            ran_native_time(natives[i]);
-            times[i * rounds + round] = ran_native_time(natives[i]);
-        }
-    for (size_t i = 0; i < count && status == RAN_OK; i++)
-        out[i] = median(times + i * rounds, rounds);
+    if (status == RAN_OK)
+        status = measure_natives(context, natives, count, options, out);
     for (size_t i = 0; natives && i < count; i++)
         ran_native_destroy(natives[i]);
     free(natives);
-    free(times);
     return status;
 }
 

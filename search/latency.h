@@ -34,7 +34,7 @@ struct ran_latency_options {
     const char *target;  /* NULL: native */
     const char *runner;  /* command that runs a program on the target; NULL: this machine */
     bool estimate;       /* by the cost model */
-    int rounds;          /* of measuring; 0: 15 */
+    int rounds;          /* of measuring; 0: as many as short functions need */
     const char *scratch; /* directory, for a runner */
     /* Progress: layers done so far. May be NULL. */
     void (*progress)(void *data, const char *layer, size_t done, size_t count);

@@ -6,8 +6,7 @@
 #include <ran/compile.h>
 #include <ran/ir.h>
 
-/* ---- Models as IR
- * -------------------------------------------------------------------------------- */
+/* ---- Models as IR ---------------------------------------------------------------------------- */
 
 /* Constants folded, canonical, composite ops recognised: as `rancc --substitute` finds a model. */
 RAN_MUST_USE ran_status ran_search_clean(ran_module *module);
@@ -29,8 +28,7 @@ RAN_MUST_USE ran_status ran_search_cut(const ran_function *function, const ran_v
 /* The function returns these values, under their names, instead of its results. */
 void ran_search_return_values(ran_function *function, ran_value *const *values, size_t count);
 
-/* ---- Files
- * ------------------------------------------------------------------------------------------ */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 /* IR text with its weights in a file beside it (PATH with .weights); both written beside their
  * targets and renamed. */
@@ -42,8 +40,7 @@ RAN_MUST_USE ran_status ran_search_make_directory(ran_context *context, const ch
 /* How many images go through a network at once where only results count. */
 enum { EVALUATION_BATCH = 8 };
 
-/* ---- Running in this process
- * ------------------------------------------------------------------------ */
+/* ---- Running in this process ----------------------------------------------------------------- */
 
 /* A compiled function of one input and some outputs on plain buffers. */
 typedef struct ran_native ran_native;
@@ -64,6 +61,6 @@ RAN_MUST_USE ran_status ran_native_run_all(ran_native *native, const float *x, i
 int64_t ran_native_input_numel(const ran_native *native);
 int64_t ran_native_output_numel(const ran_native *native, size_t index);
 /* Nanoseconds of one run on noise, by the clock. */
-int64_t ran_native_time(ran_native *native);
+RAN_MUST_USE ran_status ran_native_time(ran_native *native, int64_t *out_nanoseconds);
 
 #endif

@@ -1,35 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Compiled functions on plain buffers. */
+/* Compiled functions of one input on plain f32 buffers. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "ir/ir.h"
 #include "ir/noise.h"
+#include "runtime/train/train.h"
 #include "search/model.h"
 
 struct ran_native {
-    ran_context *context;
-    ran_module *module;
-    ran_compiled *compiled;
-    const struct ran_model_desc *desc;
-    const void *weights;
-    void *workspace;
+    ran_engine *engine;
     int64_t batch, input_numel;
-    float *input;    /* noise, for timing */
-    float **scratch; /* outputs that nobody asks for */
-    int64_t *numels;
-    size_t output_count;
+    float *noise; /* for timing */
 };
-
-static void *allocate(size_t bytes)
-{
-    bytes = (bytes + 63) / 64 * 64;
-    void *memory = aligned_alloc(64, bytes ? bytes : 64);
-    if (memory)
-        memset(memory, 0, bytes);
-    return memory;
-}
 
 static ran_status no_memory(ran_context *context)
 {
@@ -44,67 +28,51 @@ static ran_status check_type(ran_context *context, const ran_type *type)
                      ran_type_text(context, type));
 }
 
-static ran_status create_buffers(ran_native *n)
+static const ran_type *output_type(const ran_engine *engine, size_t index)
 {
-    const ran_region *body = ran_function_body(ran_module_first_function(n->module));
-    const ran_op *end = ran_region_terminator(body);
-    if (ran_region_argument_count(body) != 1)
-        return ran_error(n->context, RAN_UNSUPPORTED, "expected a model of one input");
-    const ran_type *input = ran_value_type(ran_region_argument(body, 0));
-    ran_status status = check_type(n->context, input);
-    n->output_count = ran_op_operand_count(end);
-    n->scratch = calloc(n->output_count + 1, sizeof *n->scratch);
-    n->numels = calloc(n->output_count + 1, sizeof *n->numels);
-    if (!n->scratch || !n->numels)
-        return no_memory(n->context);
-    for (size_t i = 0; i < n->output_count && status == RAN_OK; i++) {
-        const ran_type *type = ran_value_type(ran_op_operand(end, i));
-        status = check_type(n->context, type);
-        if (status != RAN_OK)
-            break;
-        n->numels[i] = ran_type_numel(type);
-        n->scratch[i] = allocate((size_t)n->numels[i] * sizeof(float));
-        if (!n->scratch[i])
-            status = no_memory(n->context);
-    }
-    if (status != RAN_OK)
-        return status;
-    n->input_numel = ran_type_numel(input);
-    n->batch = ran_type_rank(input) ? ran_type_extent(input, 0) : 1;
-    n->input = allocate((size_t)n->input_numel * sizeof(float));
-    if (!n->input)
-        return no_memory(n->context);
-    for (int64_t i = 0; i < n->input_numel; i++)
-        n->input[i] = (float)ran_noise_value(1, (uint64_t)i);
-    return RAN_OK;
+    const ran_region *body = ran_function_body(ran_module_first_function(engine->source));
+    return ran_value_type(ran_op_operand(ran_region_terminator(body), index));
 }
 
-static ran_status compile(ran_native *n, const char *target)
+static ran_status check_types(const ran_engine *e)
 {
-    ran_compile_options options = {
-        .target = target, .weights = RAN_WEIGHTS_FILE, .winograd = true};
-    ran_status status = ran_search_optimize(n->module, target, "3");
-    if (status == RAN_OK)
-        status = create_buffers(n);
-    if (status == RAN_OK)
-        status = ran_compile(n->module, &options, &n->compiled);
-    if (status == RAN_OK)
-        status = ran_compiled_load(n->compiled, &n->desc, &n->weights);
-    if (status != RAN_OK)
-        return status;
-    n->workspace = allocate(n->desc->workspace_size(NULL, 1));
-    return n->workspace ? RAN_OK : no_memory(n->context);
+    if (e->input_count != 1)
+        return ran_error(e->context, RAN_UNSUPPORTED, "expected a model of one input");
+    ran_status status = check_type(e->context, ran_engine_input_type(e, 0));
+    for (size_t i = 0; i < e->output_count && status == RAN_OK; i++)
+        status = check_type(e->context, output_type(e, i));
+    return status;
+}
+
+static ran_status make_noise(ran_native *n)
+{
+    const ran_type *input = ran_engine_input_type(n->engine, 0);
+    n->input_numel = ran_type_numel(input);
+    n->batch = ran_type_rank(input) ? ran_type_extent(input, 0) : 1;
+    n->noise = aligned_alloc(64, ((size_t)n->input_numel * sizeof *n->noise + 64) / 64 * 64);
+    if (!n->noise)
+        return no_memory(n->engine->context);
+    for (int64_t i = 0; i < n->input_numel; i++)
+        n->noise[i] = (float)ran_noise_value(1, (uint64_t)i);
+    return RAN_OK;
 }
 
 ran_status ran_native_create(const ran_module *module, const char *target, ran_native **out_native)
 {
-    ran_native *n = calloc(1, sizeof *n);
     ran_context *context = ran_module_context(module);
-    if (!n)
-        return no_memory(context);
-    n->context = context;
-    n->module = ran_module_clone(module);
-    ran_status status = compile(n, target);
+    ran_native *n = calloc(1, sizeof *n);
+    ran_module *copy = ran_module_clone(module);
+    ran_status status = n ? ran_search_optimize(copy, target, "3") : no_memory(context);
+    if (status != RAN_OK) {
+        ran_module_destroy(copy);
+        free(n);
+        return status;
+    }
+    status = ran_engine_create(context, copy, &(ran_engine_options){.target = target}, &n->engine);
+    if (status == RAN_OK)
+        status = check_types(n->engine);
+    if (status == RAN_OK)
+        status = make_noise(n);
     if (status != RAN_OK)
         ran_native_destroy(n);
     else
@@ -126,29 +94,19 @@ void ran_native_destroy(ran_native *n)
 {
     if (!n)
         return;
-    for (size_t i = 0; n->scratch && i < n->output_count; i++)
-        free(n->scratch[i]);
-    free(n->scratch);
-    free(n->numels);
-    free(n->input);
-    free(n->workspace);
-    ran_compiled_destroy(n->compiled);
-    ran_module_destroy(n->module);
+    if (n->engine)
+        ran_engine_destroy(n->engine);
+    free(n->noise);
     free(n);
 }
 
 ran_status ran_native_run(ran_native *n, const float *input, float *const *outputs)
 {
-    const void *inputs[] = {input};
-    void *results[256];
-    if (n->output_count > sizeof results / sizeof *results)
-        return ran_error(n->context, RAN_UNSUPPORTED, "too many outputs");
-    for (size_t i = 0; i < n->output_count; i++)
-        results[i] = outputs && outputs[i] ? outputs[i] : n->scratch[i];
-    int code = n->desc->run(NULL, inputs, results, n->workspace, NULL, n->weights);
-    return code == RAN_RUN_OK
-               ? RAN_OK
-               : ran_error(n->context, RAN_INVALID, "the compiled model failed with code %d", code);
+    ran_engine *e = n->engine;
+    e->inputs[0] = input;
+    for (size_t i = 0; i < e->output_count; i++)
+        e->outputs[i] = outputs && outputs[i] ? outputs[i] : e->scratch[i];
+    return ran_engine_run(e, NULL);
 }
 
 /* A batch that is not full goes through a copy, so that nothing behind the images is read. */
@@ -159,17 +117,17 @@ static ran_status run_batch(ran_native *n, const float *x, int64_t count, float 
     if (count < n->batch)
         x = memcpy(copy, x, (size_t)(count * numel) * sizeof *copy);
     ran_status status = ran_native_run(n, x, NULL);
-    for (size_t i = 0; i < n->output_count && status == RAN_OK; i++) {
-        int64_t size = n->numels[i] / n->batch;
-        memcpy(ys[i] + at * size, n->scratch[i], (size_t)(count * size) * sizeof(float));
+    for (size_t i = 0; i < n->engine->output_count && status == RAN_OK; i++) {
+        int64_t size = ran_native_output_numel(n, i) / n->batch;
+        memcpy(ys[i] + at * size, n->engine->outputs[i], (size_t)(count * size) * sizeof(float));
     }
     return status;
 }
 
 ran_status ran_native_run_all(ran_native *n, const float *x, int64_t count, float *const *ys)
 {
-    float *copy = allocate((size_t)n->input_numel * sizeof *copy);
-    ran_status status = copy ? RAN_OK : no_memory(n->context);
+    float *copy = calloc((size_t)n->input_numel + 1, sizeof *copy);
+    ran_status status = copy ? RAN_OK : no_memory(n->engine->context);
     for (int64_t at = 0; at < count && status == RAN_OK; at += n->batch) {
         int64_t now = count - at < n->batch ? count - at : n->batch;
         status = run_batch(n, x + at * (n->input_numel / n->batch), now, copy, ys, at);
@@ -185,15 +143,16 @@ int64_t ran_native_input_numel(const ran_native *n)
 
 int64_t ran_native_output_numel(const ran_native *n, size_t index)
 {
-    return n->numels[index];
+    return ran_type_numel(output_type(n->engine, index));
 }
 
-int64_t ran_native_time(ran_native *n)
+ran_status ran_native_time(ran_native *n, int64_t *out_nanoseconds)
 {
     struct timespec start, end;
-    const void *inputs[] = {n->input};
     clock_gettime(CLOCK_MONOTONIC, &start);
-    n->desc->run(NULL, inputs, (void *const *)n->scratch, n->workspace, NULL, n->weights);
+    ran_status status = ran_native_run(n, n->noise, NULL);
     clock_gettime(CLOCK_MONOTONIC, &end);
-    return (end.tv_sec - start.tv_sec) * INT64_C(1000000000) + end.tv_nsec - start.tv_nsec;
+    *out_nanoseconds =
+        (end.tv_sec - start.tv_sec) * INT64_C(1000000000) + end.tv_nsec - start.tv_nsec;
+    return status;
 }

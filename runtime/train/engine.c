@@ -81,24 +81,25 @@ static ran_status create_buffers(ran_engine *e)
     return RAN_OK;
 }
 
-static ran_status compile(ran_engine *e, unsigned slots)
+static ran_status compile(ran_engine *e, const ran_engine_options *options)
 {
+    ran_compile_options compile = {
+        .target = options->target, .weights = RAN_WEIGHTS_FILE, .winograd = true};
     e->lowered = ran_module_clone(e->source);
-    ran_compile_options options = {.weights = RAN_WEIGHTS_FILE, .winograd = true};
-    ran_status status = ran_compile(e->lowered, &options, &e->compiled);
+    ran_status status = ran_compile(e->lowered, &compile, &e->compiled);
     if (!status)
         status = ran_compiled_load(e->compiled, &e->desc, &e->weights);
     if (status)
         return status;
-    size_t bytes = e->desc->workspace_size(NULL, slots);
+    size_t bytes = e->desc->workspace_size(NULL, options->slots ? options->slots : 1);
     e->workspace = allocate(bytes);
     return e->workspace
                ? RAN_OK
                : ran_error(e->context, RAN_INVALID, "no memory for %zu bytes of workspace", bytes);
 }
 
-ran_status ran_engine_create(ran_context *context, ran_module *module, bool interpret,
-                             unsigned slots, ran_engine **out_engine)
+ran_status ran_engine_create(ran_context *context, ran_module *module,
+                             const ran_engine_options *options, ran_engine **out_engine)
 {
     ran_engine *e = calloc(1, sizeof(*e));
     *out_engine = NULL;
@@ -109,8 +110,8 @@ ran_status ran_engine_create(ran_context *context, ran_module *module, bool inte
     e->context = context;
     e->source = module;
     ran_status status = create_buffers(e);
-    if (!status && !interpret)
-        status = compile(e, slots);
+    if (!status && !options->interpret)
+        status = compile(e, options);
     if (status)
         ran_engine_destroy(e);
     else

@@ -19,7 +19,7 @@ static ran_status create_evaluation(ran_trainer *t)
     ran_module *module;
     const ran_dataset *data = test_data(t);
     int64_t batch = t->config.eval_batch < data->count ? t->config.eval_batch : data->count;
-    const struct ran_parallel *parallel = ran_trainer_parallel(t);
+    ran_engine_options options = ran_trainer_engine_options(t);
     const ran_module *step = t->step_count ? t->steps[0]->source : NULL;
     if (t->evaluation && t->evaluation->batch == batch && t->evaluates_state == !!step)
         return RAN_OK;
@@ -28,8 +28,7 @@ static ran_status create_evaluation(ran_trainer *t)
     t->evaluation = NULL;
     ran_status status = ran_evaluation_create(t->model, step, batch, NULL, 0, &module);
     if (!status)
-        status = ran_engine_create(t->context, module, t->config.interpret,
-                                   parallel ? parallel->slots : 1, &t->evaluation);
+        status = ran_engine_create(t->context, module, &options, &t->evaluation);
     if (status)
         return status;
     ran_engine *e = t->evaluation;

@@ -64,9 +64,8 @@ static ran_status create(ran_trainer *t, int64_t batch, ran_teacher **out_teache
         return status;
     ran_teacher *teacher = calloc(1, sizeof(*teacher));
     teacher->batch = batch;
-    const struct ran_parallel *parallel = ran_trainer_parallel(t);
-    status = ran_engine_create(t->context, module, t->config.interpret,
-                               parallel ? parallel->slots : 1, &teacher->engine);
+    ran_engine_options options = ran_trainer_engine_options(t);
+    status = ran_engine_create(t->context, module, &options, &teacher->engine);
     if (status)
         free(teacher);
     else

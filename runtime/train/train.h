@@ -139,9 +139,15 @@ typedef struct ran_engine {
     int64_t batch, total; /* samples of a run; of all processes */
 } ran_engine;
 
+typedef struct ran_engine_options {
+    bool interpret;     /* the reference evaluator instead of compiled code */
+    unsigned slots;     /* threads that may run it; 0: one */
+    const char *target; /* NULL: native */
+} ran_engine_options;
+
 /* Takes `module`. */
-ran_status ran_engine_create(ran_context *context, RAN_TAKE ran_module *module, bool interpret,
-                             unsigned slots, ran_engine **out_engine);
+ran_status ran_engine_create(ran_context *context, RAN_TAKE ran_module *module,
+                             const ran_engine_options *options, ran_engine **out_engine);
 void ran_engine_destroy(ran_engine *engine);
 ran_status ran_engine_run(ran_engine *engine, const struct ran_parallel *parallel);
 const ran_type *ran_engine_input_type(const ran_engine *engine, size_t index);
@@ -260,6 +266,7 @@ void ran_trainer_join(ran_trainer *trainer);
 ran_status ran_trainer_share(ran_trainer *trainer, ran_engine *step, const ran_part *part,
                              float scalars[3]);
 const struct ran_parallel *ran_trainer_parallel(const ran_trainer *trainer);
+ran_engine_options ran_trainer_engine_options(const ran_trainer *trainer);
 double ran_trainer_seconds(void);
 
 /* The step's scalars and targets from the teacher, for this batch; compiled when first asked for. */

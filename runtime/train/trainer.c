@@ -21,6 +21,13 @@ const struct ran_parallel *ran_trainer_parallel(const ran_trainer *t)
     return t->pool ? ran_rt_pool_parallel(t->pool) : NULL;
 }
 
+ran_engine_options ran_trainer_engine_options(const ran_trainer *t)
+{
+    const struct ran_parallel *parallel = ran_trainer_parallel(t);
+    return (ran_engine_options){.interpret = t->config.interpret,
+                                .slots = parallel ? parallel->slots : 1};
+}
+
 /* ---- Creation ------------------------------------------------------------------------------------------- */
 
 static ran_status open_data(ran_trainer *t, const char *option, ran_dataset **out_dataset,
@@ -152,9 +159,8 @@ static ran_training_spec spec_of(const ran_trainer *t, const ran_part *part)
 static ran_status create_engine(ran_trainer *t, ran_module *module, int64_t batch,
                                 ran_engine **out_engine)
 {
-    const struct ran_parallel *parallel = ran_trainer_parallel(t);
-    ran_status status = ran_engine_create(t->context, module, t->config.interpret,
-                                          parallel ? parallel->slots : 1, out_engine);
+    ran_engine_options options = ran_trainer_engine_options(t);
+    ran_status status = ran_engine_create(t->context, module, &options, out_engine);
     if (!status)
         (*out_engine)->batch = batch;
     return status;
