@@ -32,6 +32,8 @@ typedef struct ran_hant_options {
     const ran_recipe *recipe; /* of fine-tuning; its data and normalisation hold for all */
     bool tune_baselines;
     void (*say)(void *data, const char *text); /* one line of progress; may be NULL */
+    /* After each step of tuning a selection of `method`; may be NULL. */
+    void (*tuning)(void *data, const char *method, const ran_train_progress *progress);
     void *data;
 } ran_hant_options;
 
@@ -53,6 +55,7 @@ typedef struct ran_hant_result {
     ran_hant_choice *baselines;
     size_t baseline_count;
     int64_t limit;                    /* latency, when it is a budget; INT64_MAX */
+    int64_t lowered_limit;            /* what it was for the selection that keeps it as a whole */
     int64_t teacher_latency, latency; /* measured in turns */
     double teacher_accuracy;
     double prefilter;   /* percentage points; wider than asked for when the budget wanted it */
@@ -68,6 +71,8 @@ bool ran_hant_has_cost(const char *name);
 RAN_MUST_USE ran_status ran_hant_create(ran_context *context, const ran_module *model,
                                         const ran_hant_options *options,
                                         RAN_GIVE ran_hant **out_hant);
+/* Of several processes one goes on when all candidates are there; the others are done. */
+bool ran_hant_is_leader(const ran_hant *hant);
 void ran_hant_destroy(RAN_TAKE ran_hant *hant);
 /* One point: selects, tunes, compiles, writes plan.json, model.onnx, model.a, selection.lp into
  * `directory`. RAN_MISMATCH when the budget can't be met at all; when a guard fails afterwards the
@@ -78,8 +83,7 @@ RAN_MUST_USE ran_status ran_hant_run(ran_hant *hant, const ran_hant_budget *budg
 RAN_MUST_USE ran_status ran_hant_report(const ran_hant *hant, const ran_hant_result *results,
                                         size_t count, const char *path);
 
-/* ---- For the report and the plan
- * -------------------------------------------------------------------- */
+/* ---- Between the parts ----------------------------------------------------------------------- */
 
 struct ran_hant {
     ran_context *context;
@@ -96,6 +100,35 @@ struct ran_hant {
     const ran_layer **searched; /* the layers of the problem */
     double teacher_accuracy;
 };
+
+RAN_PRINTF(2, 3) void ran_hant_say(const ran_hant *hant, const char *format, ...);
+const char *ran_hant_path(const ran_hant *hant, const char *directory, const char *name);
+
+/* Layers, candidates, losses and all costs; no limits. */
+RAN_MUST_USE ran_status ran_hant_fill_problem(ran_hant *hant);
+RAN_MUST_USE ran_status ran_hant_set_limits(const ran_hant *hant, const ran_hant_budget *budgets,
+                                            size_t count, ran_hant_result *result);
+
+/* The assembled network, with its norms' statistics. */
+RAN_MUST_USE ran_status ran_hant_build(const ran_hant *hant, const ran_hant_choice *choice,
+                                       RAN_GIVE ran_module **out_module);
+/* Loss on held-out images, and on demand accuracy on test images. */
+RAN_MUST_USE ran_status ran_hant_evaluate(const ran_hant *hant, bool with_test,
+                                          ran_hant_choice *choice);
+/* Teacher and network in turns. */
+RAN_MUST_USE ran_status ran_hant_measure(const ran_hant *hant, const ran_module *module,
+                                         int64_t *out_teacher, int64_t *out_latency);
+RAN_MUST_USE ran_status ran_hant_choose(const ran_hant *hant, ran_hant_result *result);
+RAN_MUST_USE ran_status ran_hant_choose_baselines(const ran_hant *hant, ran_hant_result *result);
+
+/* The selection itself or an earlier baseline, when it is the same network; else NULL. */
+const ran_hant_choice *ran_hant_find_equal(const ran_hant *hant, const ran_hant_result *result,
+                                           const ran_hant_choice *choice);
+
+/* Assembles and trains; the state of training is in the checkpoint. */
+RAN_MUST_USE ran_status ran_hant_tune(const ran_hant *hant, const char *checkpoint,
+                                      ran_hant_choice *choice, RAN_GIVE ran_module **out_module);
+RAN_MUST_USE ran_status ran_hant_tune_baselines(const ran_hant *hant, ran_hant_result *result);
 
 RAN_MUST_USE ran_status ran_hant_write_plan(const ran_hant *hant, const ran_hant_result *result);
 

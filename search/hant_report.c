@@ -88,8 +88,44 @@ static void print_dot(FILE *out, const plot *p, double latency, double accuracy,
     fprintf(out, ": %.3f of the latency, %.2f %%</title></circle>\n", latency, 100 * accuracy);
 }
 
+static double part_of_teacher(const ran_hant_result *r)
+{
+    return (double)r->latency / (double)r->teacher_latency;
+}
+
+/* From the fastest result to the teacher. */
+static void print_curve(FILE *out, const plot *p, const ran_hant_result *results, size_t count)
+{
+    double last = 0;
+    fputs("<polyline fill=\"none\" stroke=\"#06c\" points=\"", out);
+    for (size_t n = 0; n < count; n++) {
+        const ran_hant_result *next = NULL;
+        for (size_t i = 0; i < count; i++)
+            if (part_of_teacher(&results[i]) > last &&
+                (!next || part_of_teacher(&results[i]) < part_of_teacher(next)))
+                next = &results[i];
+        if (!next)
+            break;
+        last = part_of_teacher(next);
+        fprintf(out, "%.1f,%.1f ", plot_x(p, last), plot_y(p, next->chosen.accuracy_after));
+    }
+    fprintf(out, "%.1f,%.1f\"/>\n", plot_x(p, 1), plot_y(p, results[0].teacher_accuracy));
+}
+
+static void print_baseline_dots(FILE *out, const plot *p, const ran_hant *h,
+                                const ran_hant_result *r)
+{
+    for (size_t b = 0; b < r->baseline_count; b++) {
+        const ran_hant_choice *c = &r->baselines[b];
+        double part = (double)c->predicted / (double)h->latencies.network;
+        print_dot(out, p, part, c->accuracy_before, "#db8", c->method);
+        if (c->accuracy_after >= 0)
+            print_dot(out, p, part, c->accuracy_after, "#a60", c->method);
+    }
+}
+
 /* Accuracy over latency: the teacher, each budget before and after tuning, and the baselines. */
-static void print_pareto(FILE *out, const ran_hant_result *results, size_t count)
+static void print_pareto(FILE *out, const ran_hant *h, const ran_hant_result *results, size_t count)
 {
     plot p = {1, 0, 1.05};
     for (size_t i = 0; i < count; i++) {
@@ -110,19 +146,21 @@ static void print_pareto(FILE *out, const ran_hant_result *results, size_t count
                 "y=\"288\" text-anchor=\"middle\">%.2f</text>\n",
                 plot_y(&p, p.low + tick * (p.high - p.low) / 4) + 4,
                 100 * (p.low + tick * (p.high - p.low) / 4), plot_x(&p, tick / 4.), tick / 4.);
+    print_curve(out, &p, results, count);
     for (size_t i = 0; i < count; i++) {
         const ran_hant_result *r = &results[i];
-        double part = (double)r->latency / (double)r->teacher_latency;
+        double part = part_of_teacher(r);
         print_dot(out, &p, 1, r->teacher_accuracy, "#222", "teacher");
         print_dot(out, &p, part, r->chosen.accuracy_before, "#9bd", "before tuning");
         print_dot(out, &p, part, r->chosen.accuracy_after, "#06c", "after tuning");
-        for (size_t b = 0; b < r->baseline_count; b++)
-            print_dot(out, &p, (double)r->baselines[b].predicted / (double)r->teacher_latency,
-                      r->baselines[b].accuracy_before, "#ca6", r->baselines[b].method);
+        print_baseline_dots(out, &p, h, r);
     }
-    fputs("</svg><p>Black: the teacher. Blue: the selection, light before and dark after tuning. "
-          "Brown: greedy and random selections before tuning.</p>\n",
-          out);
+    fputs(
+        "</svg><p>Black: the teacher. Blue: the selections, light before and dark after tuning; "
+        "the "
+        "line joins what was reached. Brown: greedy and random selections, at the latency that was "
+        "predicted.</p>\n",
+        out);
 }
 
 /* Layers from left to right; height is the share of the teacher's latency that is left. */
@@ -196,7 +234,7 @@ ran_status ran_hant_report(const ran_hant *h, const ran_hant_result *results, si
     fprintf(out, ", %lld test images (one is %.3f points).</p>\n", (long long)h->test.count,
             100. / (double)h->test.count);
     print_points(out, results, count);
-    print_pareto(out, results, count);
+    print_pareto(out, h, results, count);
     for (size_t i = 0; i < count; i++) {
         print_operators(out, h, &results[i]);
         print_baselines(out, &results[i]);

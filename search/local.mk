@@ -4,8 +4,11 @@ libran_search_la_SOURCES = \
 	search/cell.c \
 	search/features.c \
 	search/hant.c \
+	search/hant_choose.c \
 	search/hant_plan.c \
+	search/hant_problem.c \
 	search/hant_report.c \
+	search/hant_tune.c \
 	search/ilp.c \
 	search/ilp_baseline.c \
 	search/ilp_reduce.c \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What candidates lose, as text. */
+/* What candidates lose: tables as text. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,4 +81,46 @@ const char *ran_pretrain_path(ran_context *context, const char *directory, const
         if (*c == '/')
             *c = '_';
     return ran_intern_printf(context, "%s/candidates/%s.%s.ran", directory, flat, candidate);
+}
+
+/* ---- Several processes ----------------------------------------------------------------------- */
+
+const char *ran_losses_path(ran_context *context, const char *directory, int rank)
+{
+    return rank ? ran_intern_printf(context, "%s/losses.%d.txt", directory, rank)
+                : ran_intern_printf(context, "%s/losses.txt", directory);
+}
+
+ran_status ran_losses_gather(ran_context *context, const char *directory, int ranks,
+                             ran_loss_table *table)
+{
+    ran_status status = RAN_OK;
+    for (int rank = 1; rank < ranks && status == RAN_OK; rank++) {
+        ran_loss_table part;
+        const char *path = ran_losses_path(context, directory, rank);
+        status = ran_losses_read(context, table->arena, path, &part);
+        for (size_t i = 0; i < part.count; i++)
+            if (!ran_losses_find(table, part.rows[i].layer, part.rows[i].candidate))
+                ran_losses_add(table, &part.rows[i]);
+        unlink(path);
+    }
+    return status;
+}
+
+void ran_losses_sort(ran_loss_table *table, const ran_layers *layers, const ran_pool *pool)
+{
+    ran_loss_table known = {.arena = table->arena}, sorted = {.arena = table->arena};
+    for (size_t l = 0; l < layers->count; l++)
+        for (size_t i = 0; i < pool->count; i++) {
+            const ran_loss_row *row =
+                ran_losses_find(table, layers->layers[l].name, pool->candidates[i]->name);
+            if (row)
+                ran_losses_add(&known, row);
+        }
+    for (size_t i = 0; i < table->count; i++)
+        if (!ran_losses_find(&known, table->rows[i].layer, table->rows[i].candidate))
+            ran_losses_add(&sorted, &table->rows[i]);
+    for (size_t i = 0; i < known.count; i++)
+        ran_losses_add(&sorted, &known.rows[i]);
+    *table = sorted;
 }

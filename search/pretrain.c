@@ -9,8 +9,7 @@
 #include "search/features.h"
 #include "search/model.h"
 
-/* ---- One candidate
- * -------------------------------------------------------------------------------------- */
+/* ---- One candidate --------------------------------------------------------------------------- */
 
 typedef struct trial {
     const ran_module *module;
@@ -143,15 +142,20 @@ static ran_status try_candidate(const trial *t, const ran_slot *slot, ran_loss_t
         return status;
     ran_losses_add(table, &row);
     return ran_losses_write(context, table,
-                            ran_intern_printf(context, "%s/losses.txt", t->options->directory));
+                            ran_losses_path(context, t->options->directory, t->options->rank));
 }
 
-/* ---- All of a layer
- * ------------------------------------------------------------------------------------- */
+/* ---- All of a layer -------------------------------------------------------------------------- */
 
 typedef struct counter {
-    size_t done, count;
+    size_t seen;        /* of all processes' */
+    size_t done, count; /* of this one's */
 } counter;
+
+static bool is_mine(const ran_pretrain_options *o, counter *at)
+{
+    return o->ranks < 2 || at->seen++ % (size_t)o->ranks == (size_t)o->rank;
+}
 
 static bool is_wanted(const ran_candidate *candidate, const ran_layer *layer, const ran_slot *slot,
                       const ran_latency_table *latencies, const ran_loss_table *table)
@@ -169,7 +173,7 @@ static ran_status try_layer(trial *t, const ran_pool *pool, const ran_latency_ta
     ran_status status = RAN_OK;
     for (size_t i = 0; i < pool->count && status == RAN_OK; i++) {
         t->candidate = pool->candidates[i];
-        if (!is_wanted(t->candidate, t->layer, &slot, latencies, table))
+        if (!is_wanted(t->candidate, t->layer, &slot, latencies, table) || !is_mine(t->options, at))
             continue;
         if (t->options->progress)
             t->options->progress(t->options->data, t->layer->name, t->candidate->name, at->done,
@@ -250,7 +254,9 @@ ran_status ran_pretrain(const ran_module *module, const ran_layers *layers, cons
                         const ran_pretrain_options *options, ran_loss_table *table)
 {
     ran_context *context = ran_module_context(module);
-    counter at = {0, count_wanted(layers, pool, latencies, table)};
+    size_t wanted = count_wanted(layers, pool, latencies, table);
+    size_t ranks = options->ranks < 2 ? 1 : (size_t)options->ranks;
+    counter at = {.count = (wanted + ranks - 1 - (size_t)options->rank) / ranks};
     if (!at.count)
         return RAN_OK;
     ran_features f = {0};

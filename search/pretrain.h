@@ -7,7 +7,9 @@
  * in a file without a name that is mapped (it goes with the process). A candidate is trained on
  * these maps alone, and evaluated on those behind, from its output through the rest of the network.
  * Every candidate's weights and numbers are on disk before the next one begins, so that a run that
- * was killed goes on, and another target or a larger pool takes what is there.
+ * was killed goes on, and another target or a larger pool takes what is there. Several processes
+ * divide the candidates among themselves; each writes a file of losses, which the first one
+ * gathers.
  */
 #ifndef SEARCH_PRETRAIN_H
 #define SEARCH_PRETRAIN_H
@@ -43,6 +45,7 @@ typedef struct ran_pretrain_options {
     uint64_t seed;
     unsigned threads;
     int64_t held_out; /* of the images, at the end: for the losses */
+    int rank, ranks;  /* takes each `ranks`-th candidate */
     void (*progress)(void *data, const char *layer, const char *candidate, size_t done,
                      size_t count);
     void *data;
@@ -75,13 +78,21 @@ void ran_losses_add(ran_loss_table *table, const ran_loss_row *row);
 /* Beside the path, then renamed: no half line stays in the middle of a file. */
 RAN_MUST_USE ran_status ran_losses_write(ran_context *context, const ran_loss_table *table,
                                          const char *path);
+/* In the order of layers and pool, whoever computed what; rows of other searches come first. */
+void ran_losses_sort(ran_loss_table *table, const ran_layers *layers, const ran_pool *pool);
+/* The file of a rank in the directory. Rank 0's is the search's own. */
+const char *ran_losses_path(ran_context *context, const char *directory, int rank);
+/* Adds what the other ranks wrote and removes their files. */
+RAN_MUST_USE ran_status ran_losses_gather(ran_context *context, const char *directory, int ranks,
+                                          ran_loss_table *table);
 const ran_loss_row *ran_losses_find(const ran_loss_table *table, const char *layer,
                                     const char *candidate);
 /* The trained candidate's file in the directory. */
 const char *ran_pretrain_path(ran_context *context, const char *directory, const char *layer,
                               const char *candidate);
 /* Trains and evaluates what `table` lacks of candidates that the latency table knows to be no
- * slower than the teacher's layer. The module has batch 1. */
+ * slower than the teacher's layer, and writes the rank's file of losses behind each. The module has
+ * batch 1. */
 RAN_MUST_USE ran_status ran_pretrain(const ran_module *module, const ran_layers *layers,
                                      const ran_pool *pool, const ran_latency_table *latencies,
                                      const ran_images *images, const ran_pretrain_options *options,

@@ -10,6 +10,7 @@ UNIT_TESTS = \
 	tests/unit/compile_random \
 	tests/unit/compile_sizes \
 	tests/unit/compile_step \
+	tests/unit/hant_losses \
 	tests/unit/hant_pool \
 	tests/unit/hant_recalibrate \
 	tests/unit/ilp \

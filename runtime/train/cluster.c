@@ -7,6 +7,7 @@
 #include "runtime/train/train.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "config.h"
 
@@ -22,6 +23,8 @@ ran_part ran_cluster_part(int rank, int ranks, int64_t total)
 }
 
 #ifdef HAVE_MPI
+
+static bool is_alone;
 
 #include <mpi.h>
 
@@ -39,6 +42,8 @@ void ran_cluster_start(int *out_rank, int *out_ranks)
     *out_rank = 0;
     *out_ranks = 1;
     /* Outside of mpirun nothing is started: a single process needs no MPI daemon. */
+    if (is_alone)
+        return;
     if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_SIZE") && !getenv("PMIX_RANK"))
         return;
     MPI_Initialized(&started);
@@ -73,7 +78,36 @@ ran_status ran_cluster_sum(ran_context *context, float *values, int64_t count)
     return RAN_OK;
 }
 
+void ran_cluster_leave(void)
+{
+    is_alone = true;
+}
+
+/* Sleeps between looks: who waits for long must not take a processor from who works. */
+ran_status ran_cluster_agree(ran_context *context, ran_status own)
+{
+    int initialized, done = 0, failed = own != RAN_OK, any = 0;
+    MPI_Request request;
+    MPI_Initialized(&initialized);
+    if (!initialized)
+        return own;
+    MPI_Iallreduce(&failed, &any, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD, &request);
+    for (MPI_Test(&request, &done, MPI_STATUS_IGNORE); !done;
+         MPI_Test(&request, &done, MPI_STATUS_IGNORE))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    return own != RAN_OK || !any ? own
+                                 : ran_error(context, RAN_INVALID, "another process failed");
+}
+
 #else
+
+void ran_cluster_leave(void) {}
+
+ran_status ran_cluster_agree(ran_context *context, ran_status own)
+{
+    (void)context;
+    return own;
+}
 
 void ran_cluster_start(int *out_rank, int *out_ranks)
 {

@@ -212,6 +212,10 @@ ran_status ran_loader_fit(ran_context *context, ran_dataset *dataset, const ran_
 /* Rank and number of processes; 0 and 1 without MPI or outside of mpirun. */
 void ran_cluster_start(int *out_rank, int *out_ranks);
 ran_part ran_cluster_part(int rank, int ranks, int64_t total);
+/* From now on this process trains by itself: ran_cluster_start says 0 and 1. */
+void ran_cluster_leave(void);
+/* Waits for all processes, also behind ran_cluster_leave. When one of them failed, all do. */
+ran_status ran_cluster_agree(ran_context *context, ran_status own);
 /* Sum over the ranks, in the order of the ranks: the same bits everywhere. */
 ran_status ran_cluster_sum(ran_context *context, float *values, int64_t count);
 

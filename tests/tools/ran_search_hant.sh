@@ -50,6 +50,9 @@ assert any(b["method"] == "greedy" for b in plan["baselines"])
 END
 grep -q '<svg' whole/report.html || fail "no picture in the report"
 ! grep -qE '(src|href)="?http' whole/report.html || fail "the report refers to other pages"
+grep -q '<polyline' whole/report.html || fail "no curve in the report"
+expect 0 rancc --substitute=whole/plan.json --emit=ir -o whole.ran teacher.onnx
+expect_text whole.ran 'needs-fine-tuning" = "substitute"'
 expect 0 ran-train whole/model.onnx $DATA --eval --json
 expect_text out "test_accuracy"
 
