@@ -153,13 +153,14 @@ static ran_status run_flags(ran_engine *e, const struct ran_parallel *parallel,
                             ran_engine **out_flags)
 {
     ran_module *module = ran_module_clone(e->source);
+    ran_engine_options options = {.interpret = !e->compiled,
+                                  .slots = parallel ? parallel->slots : 1};
     ran_status status = watch(ran_module_first_function(module));
     if (status) {
         ran_module_destroy(module);
         return status;
     }
-    status = ran_engine_create(e->context, module, !e->compiled, parallel ? parallel->slots : 1,
-                               out_flags);
+    status = ran_engine_create(e->context, module, &options, out_flags);
     for (size_t i = 0; i < e->input_count && !status; i++)
         (*out_flags)->inputs[i] = e->inputs[i];
     return status ? status : ran_engine_run(*out_flags, parallel);
