@@ -28,11 +28,15 @@ static bool is_alone;
 
 #include <mpi.h>
 
-static void finalize(void)
+/* Others may wait in a sum for a process that failed alone: they end with it. */
+static void leave(int exit_status, void *data)
 {
     int done;
+    (void)data;
     MPI_Finalized(&done);
-    if (!done)
+    if (!done && exit_status)
+        MPI_Abort(MPI_COMM_WORLD, exit_status);
+    else if (!done)
         MPI_Finalize();
 }
 
@@ -49,7 +53,7 @@ void ran_cluster_start(int *out_rank, int *out_ranks)
     MPI_Initialized(&started);
     if (!started) {
         MPI_Init(NULL, NULL);
-        atexit(finalize);
+        on_exit(leave, NULL);
     }
     MPI_Comm_rank(MPI_COMM_WORLD, out_rank);
     MPI_Comm_size(MPI_COMM_WORLD, out_ranks);

@@ -98,5 +98,11 @@ expect_equal "$(wc -l <two.json)" 4 "lines of epochs: only rank 0 speaks"
 near one two
 near one interpreted
 near mixed mixed_three
-cmp -s one.ran mixed.ran && fail "mixup and drop path change nothing"
-exit 0
+! cmp -s one.ran mixed.ran || fail "mixup and drop path change nothing"
+
+# A process that fails alone, here the one that writes, does not leave the other waiting.
+# shellcheck disable=SC2086
+run timeout 300 $mpi 2 ran-train net.ran --data idx:x.idx,y.idx --scale 0.01 --batch 20 --epochs 2 \
+    --interpret --quiet --checkpoint "$(printf 'x%.0s' $(seq 300))"
+[ "$STATUS" != 0 ] && [ "$STATUS" != 124 ] || fail "exit status $STATUS where one process fails"
+expect_text err 'File name too long'
