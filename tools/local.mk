@@ -16,7 +16,9 @@ TOOLS_COMMON = \
 	tools/files.c \
 	tools/files.h \
 	tools/model.c \
-	tools/model.h
+	tools/model.h \
+	tools/progress.c \
+	tools/progress.h
 
 # Programs that compile on the way.
 TOOLS_COMPILE = \
@@ -60,7 +62,11 @@ tools_ran_search_SOURCES = \
 	tools/search/ilp.c \
 	tools/search/latency.c \
 	tools/search/layers.c \
+	tools/search/model.c \
+	tools/search/model.h \
 	tools/search/pool.c \
+	tools/search/progress.c \
+	tools/search/progress.h \
 	tools/search/search.h \
 	$(TOOLS_COMMON)
 tools_ran_search_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)

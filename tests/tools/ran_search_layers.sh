@@ -82,6 +82,15 @@ expect_text err "holds latencies of target x86-64-v3, not of neoverse"
 expect 1 ran-search latency resnet8.ran --target=x86-64-v3 -o lat.txt
 expect_text err "lat.txt is estimated"
 
+# A bar with the time left on a terminal, none elsewhere.
+need_command script bsdutils
+rm lat.txt
+expect_no_text err "left"
+script -qec "ran-search latency resnet8.ran --pool=small.txt --estimate -o lat.txt" typescript >/dev/null ||
+    fail "on a terminal"
+grep -q 'latencies: layer 1/3 \[\.*\] stage1.block1  0:00 left' typescript || fail "no bar"
+rm lat.txt
+
 # Measured here, and by a runner.
 echo 'cb_res_1x1' >small.txt
 expect 0 ran-search latency resnet8.ran --pool=small.txt --layers=stage3.block1 -o here.txt

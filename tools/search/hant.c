@@ -9,7 +9,8 @@
 #include "ir/ir.h"
 #include "search/hant.h"
 #include "tools/files.h"
-#include "tools/model.h"
+#include "tools/search/model.h"
+#include "tools/search/progress.h"
 
 enum {
     OPTION_DATA = 256,
@@ -19,12 +20,7 @@ enum {
     OPTION_STD,
     OPTION_BUDGET,
     OPTION_MAX_DROP,
-    OPTION_TARGET,
-    OPTION_RUNNER,
-    OPTION_ESTIMATE,
     OPTION_TABLE,
-    OPTION_LAYERS,
-    OPTION_POOL,
     OPTION_IMAGES,
     OPTION_PRETRAIN,
     OPTION_SOLUTIONS,
@@ -53,14 +49,8 @@ static const struct argp_option options[] = {
      2},
     {"max-drop", OPTION_MAX_DROP, "POINTS", 0, "Accuracy that may be lost, in percentage points",
      2},
-    {NULL, 0, NULL, 0, "Latencies:", 3},
-    {"target", OPTION_TARGET, "NAME", 0, "The CPU (native)", 3},
-    {"runner", OPTION_RUNNER, "COMMAND", 0, "Runs a program on the target", 3},
-    {"estimate", OPTION_ESTIMATE, NULL, 0, "Ask the cost model instead of measuring", 3},
-    {"latency-table", OPTION_TABLE, "FILE", 0, "Latencies to use; what is missing is added", 3},
+    {"latency-table", OPTION_TABLE, "FILE", 0, "Latencies to use; what is missing is added", 4},
     {NULL, 0, NULL, 0, "The search:", 4},
-    {"layers", OPTION_LAYERS, "LIST", 0, "As for ran-search layers", 4},
-    {"pool", OPTION_POOL, "NAME|FILE", 0, "As for ran-search pool (reduced)", 4},
     {"images", OPTION_IMAGES, "N", 0, "For training candidates, at most (4096)", 4},
     {"pretrain-epochs", OPTION_PRETRAIN, "N", 0, "Of each candidate (4)", 4},
     {"solutions", OPTION_SOLUTIONS, "N", 0, "Selections to assemble and compare (10)", 4},
@@ -83,12 +73,13 @@ static const struct argp_option options[] = {
 };
 
 typedef struct arguments {
-    ran_model_options model;
+    ran_searched_model searched;
+    ran_measuring measuring;
     ran_context *context;
     ran_recipe *recipe;
-    const char *path;
     ran_budget_options budgets;
     ran_hant_options hant;
+    ran_search_watch watch;
     bool quiet;
 } arguments;
 
@@ -166,14 +157,13 @@ static const char *recipe_name(int key)
 
 static void check_arguments(const arguments *a, struct argp_state *state)
 {
-    if (!a->path)
-        argp_error(state, "one model is needed");
-    if (a->hant.latency.target && strcmp(a->hant.latency.target, "native") &&
-        !a->hant.latency.runner && !a->hant.latency.estimate && !a->hant.latency_path)
+    const ran_latency_options *latency = &a->measuring.latency;
+    if (latency->target && strcmp(latency->target, "native") && !latency->runner &&
+        !latency->estimate && !a->hant.latency_path)
         argp_error(state,
                    "--target=%s: --runner says how programs run there, --estimate asks the "
                    "cost model",
-                   a->hant.latency.target);
+                   latency->target);
 }
 
 static error_t parse_search(int key, char *value, struct argp_state *state)
@@ -231,34 +221,15 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_MAX_DROP:
         a->hant.max_drop = parse_points("max-drop", value, state);
         return 0;
-    case OPTION_TARGET:
-        a->hant.latency.target = value;
-        return 0;
-    case OPTION_RUNNER:
-        a->hant.latency.runner = value;
-        return 0;
-    case OPTION_ESTIMATE:
-        a->hant.latency.estimate = true;
-        return 0;
     case OPTION_TABLE:
         a->hant.latency_path = value;
-        return 0;
-    case OPTION_LAYERS:
-        a->hant.layers = value;
-        return 0;
-    case OPTION_POOL:
-        a->hant.pool = value;
         return 0;
     case 'o':
         a->hant.directory = value;
         return 0;
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->model;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (a->path)
-            argp_error(state, "one model is needed");
-        a->path = value;
+        state->child_inputs[0] = &a->measuring;
+        state->child_inputs[1] = &a->searched;
         return 0;
     case ARGP_KEY_END:
         check_arguments(a, state);
@@ -269,7 +240,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {
-    {&ran_model_argp, 0, "What is dynamic in the model:", 7},
+    {&ran_measuring_argp, 0, "Candidates:", 3},
+    {&ran_searched_model_argp, 0, "The model:", 7},
     {0},
 };
 
@@ -277,7 +249,6 @@ static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .children = children,
-    .args_doc = "MODEL",
     .doc = "Replaces operators of a trained network under a budget, tunes the result and compiles "
            "it.\vThe directory gets plan.json, model.onnx, model.a and model.h, selection.lp and "
            "report.html; with several values of a budget, one directory a value. Exit status 4: a "
@@ -286,25 +257,6 @@ static const struct argp parser = {
 
 /* ---- Running ------------------------------------------------------------------------------------
  */
-
-static void print_line(void *data, const char *text)
-{
-    (void)data;
-    fprintf(stderr, "%s\n", text);
-}
-
-static void print_layer(void *data, const char *layer, size_t done, size_t count)
-{
-    (void)data;
-    fprintf(stderr, "latencies: layer %zu of %zu, %s\n", done + 1, count, layer);
-}
-
-static void print_candidate(void *data, const char *layer, const char *candidate, size_t done,
-                            size_t count)
-{
-    (void)data;
-    fprintf(stderr, "candidates: %zu of %zu, %s %s\n", done + 1, count, layer, candidate);
-}
 
 static const char *point_directory(const arguments *a, size_t point)
 {
@@ -351,25 +303,36 @@ static ran_status run_points(ran_hant *hant, const arguments *a)
     return status;
 }
 
+static void set_watch(arguments *a)
+{
+    ran_hant_options *h = &a->hant;
+    h->data = h->latency.data = h->pretrain.data = &a->watch;
+    h->say = ran_watch_line;
+    h->tuning = ran_watch_tuning;
+    h->latency.progress = ran_watch_layer;
+    h->pretrain.progress = ran_watch_candidate;
+}
+
 static ran_status run(arguments *a)
 {
     ran_module *module;
     ran_hant *hant;
-    ran_status status = ran_model_load(a->context, a->path, &a->model, &module);
+    ran_status status = ran_model_load(a->context, a->searched.path, &a->searched.model, &module);
     if (status != RAN_OK)
         return status;
-    a->hant.teacher = a->path;
+    a->hant.teacher = a->searched.path;
+    a->hant.layers = a->searched.layers;
+    a->hant.pool = a->measuring.pool;
+    a->hant.latency = a->measuring.latency;
     a->hant.recipe = a->recipe;
-    if (!a->quiet) {
-        a->hant.say = print_line;
-        a->hant.latency.progress = print_layer;
-        a->hant.pretrain.progress = print_candidate;
-    }
+    if (!a->quiet)
+        set_watch(a);
     status = ran_hant_create(a->context, module, &a->hant, &hant);
     ran_module_destroy(module);
     if (status != RAN_OK)
         return status;
-    status = run_points(hant, a);
+    if (ran_hant_is_leader(hant))
+        status = run_points(hant, a);
     ran_hant_destroy(hant);
     return status;
 }
@@ -392,6 +355,7 @@ int ran_search_hant(int argc, char **argv)
         ran_budget_add(&a.budgets, half);
     if (status == RAN_OK)
         status = run(&a);
+    ran_progress_end(&a.watch.bar);
     ran_recipe_destroy(a.recipe);
     return ran_tool_finish(a.context, status);
 }

@@ -8,59 +8,42 @@
 #include "search/layers.h"
 #include "search/model.h"
 #include "tools/files.h"
-#include "tools/model.h"
+#include "tools/search/model.h"
 
-enum { OPTION_LAYERS = 256, OPTION_JSON };
+enum { OPTION_JSON = 256 };
 
 static const struct argp_option options[] = {
-    {"layers", OPTION_LAYERS, "LIST", 0,
-     "Names or globs of layers separated by commas, all, or kind:GLOB (all but stem and head)", 1},
     {"json", OPTION_JSON, NULL, 0, "Print JSON", 1},
     {0},
 };
 
 typedef struct arguments {
-    ran_model_options model;
-    const char *path, *layers;
+    ran_searched_model searched;
     bool json;
 } arguments;
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
     arguments *a = state->input;
+    (void)value;
     switch (key) {
-    case OPTION_LAYERS:
-        a->layers = value;
-        return 0;
     case OPTION_JSON:
         a->json = true;
         return 0;
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->model;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (a->path)
-            argp_error(state, "one model is needed");
-        a->path = value;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "one model is needed");
+        state->child_inputs[0] = &a->searched;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-static const struct argp_child children[] = {
-    {&ran_model_argp, 0, "What is dynamic in the model:", 2},
-    {0},
-};
+static const struct argp_child children[] = {{&ran_searched_model_argp, 0, NULL, 0}, {0}};
 
 static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .children = children,
-    .args_doc = "MODEL",
     .doc =
         "Shows the layers of a model that a search may replace: parts with one feature map in and "
         "one of the same or half the size out.",
@@ -117,13 +100,13 @@ static ran_status run(ran_context *context, ran_arena *arena, const arguments *a
 {
     ran_module *module;
     ran_layers layers;
-    ran_status status = ran_model_load(context, a->path, &a->model, &module);
+    ran_status status = ran_model_load(context, a->searched.path, &a->searched.model, &module);
     if (status != RAN_OK)
         return status;
     status = ran_search_clean(module);
     if (status == RAN_OK) {
         ran_layers_find(arena, ran_module_first_function(module), &layers);
-        status = ran_layers_choose(context, &layers, a->layers);
+        status = ran_layers_choose(context, &layers, a->searched.layers);
     }
     if (status == RAN_OK && a->json)
         print_json(&layers);

@@ -4,19 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "tools/files.h"
-
-enum { BAR_WIDTH = 24 };
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* ---- Lines ------------------------------------------------------------------------------------------ */
 
@@ -67,25 +56,20 @@ static void print_text(FILE *stream, const ran_train_progress *p)
 
 /* ---- The bar ------------------------------------------------------------------------------------------ */
 
-static void show_bar(const ran_train_progress *p)
+static void show_bar(train_report *report, const ran_train_progress *p)
 {
-    char bar[BAR_WIDTH + 1];
-    int filled = p->steps > 0 ? (int)(p->step * BAR_WIDTH / p->steps) : 0;
-    long left = (long)p->seconds_left;
-    for (int i = 0; i < BAR_WIDTH; i++)
-        bar[i] = i < filled ? '#' : '.';
-    bar[BAR_WIDTH] = 0;
-    fprintf(stderr, "\r\033[Kepoch %lld/%lld [%s] loss %.4f  accuracy %.2f %%  %.0f images/s  %ld:%02ld left",
-            (long long)p->epoch + 1, (long long)p->epochs, bar, p->loss, 100 * p->accuracy,
-            p->images_per_second, left / 60, left % 60);
-    fflush(stderr);
+    char before[64], after[128];
+    double part = p->steps > 0 ? (double)p->step / (double)p->steps : 0;
+    snprintf(before, sizeof(before), "epoch %lld/%lld", (long long)p->epoch + 1,
+             (long long)p->epochs);
+    snprintf(after, sizeof(after), "loss %.4f  accuracy %.2f %%  %.0f images/s", p->loss,
+             100 * p->accuracy, p->images_per_second);
+    ran_progress_show(&report->bar, before, part, after, p->seconds_left);
 }
 
 void train_report_end(train_report *report)
 {
-    if (report->bar)
-        fputs("\r\033[K", stderr);
-    report->bar = false;
+    ran_progress_end(&report->bar);
 }
 
 static void keep(train_report *report, const ran_train_progress *now)
@@ -112,10 +96,8 @@ void train_report_step(train_report *report, const ran_train_progress *now)
             print_json(stdout, now);
         else if (!report->quiet)
             print_text(stdout, now);
-    } else if (!report->quiet && isatty(STDERR_FILENO) && seconds() - report->shown_at > 0.2) {
-        report->shown_at = seconds();
-        report->bar = true;
-        show_bar(now);
+    } else if (!report->quiet) {
+        show_bar(report, now);
     }
 }
 

@@ -5,14 +5,15 @@
 
 #include <ran/train.h>
 
+#include "tools/progress.h"
+
 typedef struct train_report {
     bool json, quiet;
     const char *log_path, *html_path, *model;
     int rank; /* only rank 0 of several processes speaks */
     ran_train_progress *epochs;
     size_t count, capacity;
-    double shown_at; /* seconds */
-    bool bar;        /* there is one on the terminal's line */
+    ran_progress bar;
 } train_report;
 
 void train_report_step(train_report *report, const ran_train_progress *now);
