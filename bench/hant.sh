@@ -7,7 +7,8 @@
 # Environment: DATA (cifar10 or mnist), NETWORKS (zoo names, ":WIDTH" behind), SEEDS ("0 1 2"),
 # BUDGETS (0.5x,0.35x), EPOCHS (30: of teachers), TUNE_EPOCHS (EPOCHS), PRETRAIN_EPOCHS (4), IMAGES
 # (4096: for candidates), TRAIN and TEST (images of the data set; all), POOL (reduced), SOLUTIONS (10),
-# THREADS (of training; all), TABLE_ONLY (set: nothing is computed).
+# THREADS (of training; all), COMPARE (empty: greedy and random selections are not tuned), TABLE_ONLY
+# (set: nothing is computed).
 # Usage: hant.sh DIRECTORY, with ran-design, ran-train and ran-search on PATH.
 set -eu
 dir=${1:?usage: hant.sh DIRECTORY}
@@ -17,6 +18,7 @@ seeds=${SEEDS:-0 1 2}
 budgets=${BUDGETS:-0.5x,0.35x}
 epochs=${EPOCHS:-30}
 threads=${THREADS:-0}
+compare=${COMPARE-yes}
 source=${RANCC_TEST_DATA:?RANCC_TEST_DATA names the directory that holds data/cifar10 and data/mnist}/data
 mkdir -p "$dir/$data"
 cd "$dir/$data"
@@ -87,7 +89,7 @@ search() {
         --recipe=weight-decay=0.0005 --seed="$2" --threads="$threads" \
         --epochs="${TUNE_EPOCHS:-$epochs}" --pretrain-epochs="${PRETRAIN_EPOCHS:-4}" \
         --images="${IMAGES:-4096}" --pool="${POOL:-reduced}" --solutions="${SOLUTIONS:-10}" \
-        --tune-baselines -o "$3" 2>"$3.log" || status=$?
+        ${compare:+--tune-baselines} -o "$3" 2>"$3.log" || status=$?
     # 4: a budget does not hold; the table tells.
     [ $status -eq 0 ] || [ $status -eq 4 ] || {
         tail -n 5 "$3.log" >&2
