@@ -87,16 +87,25 @@ typedef struct chunk_time {
     double input, output, products; /* seconds */
 } chunk_time;
 
+/* Every chunk multiplies all weights, which come from the second cache at best: two tiles a weight are
+ * too few to hide that. */
+static double product_seconds(const conv_geometry *g, const ran_target *target, const plan *p)
+{
+    double multiplying =
+        WINOGRAD_POINTS * p->tile.cycles / (target->ghz * 1e9 * target->dense);
+    double loading = filter_bytes(g) / (target->l2_bandwidth * 1e9);
+    return multiplying > loading ? multiplying : loading;
+}
+
 static chunk_time time_chunk(const conv_geometry *g, const ran_target *target, const plan *p)
 {
     int64_t chunks = ceil_div(tile_rows(g) * tile_columns(g) * ran_conv_batch(g), p->chunk);
     double tiles = (double)(chunks * p->chunk * (g->block / target->lanes));
     double cycle = 1 / (target->ghz * 1e9);
-    return (chunk_time){
-        .chunks = chunks,
-        .input = tiles * (double)g->ic_blocks * input_cycles * cycle,
-        .output = tiles * (double)g->oc_blocks * output_cycles * cycle,
-        .products = WINOGRAD_POINTS * (double)chunks * p->tile.cycles * cycle / target->dense};
+    return (chunk_time){.chunks = chunks,
+                        .input = tiles * (double)g->ic_blocks * input_cycles * cycle,
+                        .output = tiles * (double)g->oc_blocks * output_cycles * cycle,
+                        .products = (double)chunks * product_seconds(g, target, p)};
 }
 
 /* Weights come from a slower cache: once where a task's share stays in the second cache
