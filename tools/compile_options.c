@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/approx_options.h"
+#include "tools/common.h"
 
 enum {
     OPTION_TARGET = 0x2000,
@@ -25,17 +26,18 @@ enum {
 };
 
 static const struct argp_option options[] = {
-    {NULL, 'O', "LEVEL", 0, "0, 1, 2 (the default), 3 or s", 0},
-    {NULL, 'f', "[no-]PASS[=VALUE]", 0,
-     "Switch a pass on or off; -f[no-]winograd (on at -O3); -fpass-plugin=FILE", 0},
+    RAN_TOOL_LIKE_CLANG('O', "LEVEL", "-OLEVEL", "0, 1, 2 (the default), 3 or s", 0),
+    RAN_TOOL_LIKE_CLANG('f', "PASS", "-f[no-]PASS[=VALUE]",
+                        "Switch a pass on or off; -f[no-]winograd (on at -O3); -fpass-plugin=FILE",
+                        0),
     {"passes", OPTION_PASSES, "PIPELINE", 0, "More passes: name{option=value;...},...", 0},
     {"collapse-border", OPTION_COLLAPSE_BORDER, "exact|ones|tile|ignore", 0,
      "What -fcollapse-linear does where windows reach over the edge of a map", 0},
     {"target", OPTION_TARGET, "NAME,...", 0,
-     "native (the default), a CPU, an LLVM triple; several: chosen at run time; help lists",
-     0},
-    {NULL, 'm', "cpu=NAME|attr=LIST", 0, "LLVM's CPU and features", 0},
-    {"prefix", OPTION_PREFIX, "NAME", 0, "Names the model's symbols", 0},
+     "native (the default), a CPU, an LLVM triple; several: chosen at run time; help lists", 0},
+    RAN_TOOL_LIKE_CLANG('m', "cpu", "-mcpu=NAME, -mattr=LIST", "LLVM's CPU and features", 0),
+    {"prefix", OPTION_PREFIX, "NAME", 0,
+     "Names the model's symbols (the stem of -o, or of the model)", 0},
     {"weights", OPTION_WEIGHTS, "embed|file", 0, "Inside the code, or a file beside it", 0},
     {"kernel-cache", OPTION_KERNEL_CACHE, "DIR|none", 0,
      "Where compiled kernels are kept ($XDG_CACHE_HOME/rancc or ~/.cache/rancc)", 0},
@@ -100,6 +102,16 @@ static void parse_level(ran_compile_arguments *a, char *value, struct argp_state
     a->level = value;
 }
 
+/* What is asked for in words is not bent into an identifier, as a file's name is. */
+static void parse_prefix(ran_compile_arguments *a, char *value, struct argp_state *state)
+{
+    size_t letters = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+                                   "0123456789");
+    if (!*value || value[letters] || (*value >= '0' && *value <= '9'))
+        argp_error(state, "--prefix=%s: letters, digits and _, no digit first", value);
+    a->prefix = value;
+}
+
 static void parse_weights(ran_compile_arguments *a, char *value, struct argp_state *state)
 {
     if (!strcmp(value, "embed"))
@@ -158,7 +170,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         add_switch(a, state, 'b', value, NULL);
         return 0;
     case OPTION_PREFIX:
-        a->prefix = value;
+        parse_prefix(a, value, state);
         return 0;
     case OPTION_WEIGHTS:
         parse_weights(a, value, state);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/approx_options.h"
+#include "tools/common.h"
 
 enum {
     OPTION_PASSES = 0x1000,
@@ -15,22 +16,23 @@ enum {
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Passes:", 10},
-    {NULL, 'O', "LEVEL", 0, "Optimise: 0, 1, 2, 3, or s for size", 10},
-    {NULL, 'f', "[no-]PASS[=VALUE]", 0, "Turn a pass on or off, or set its first option", 10},
+    RAN_TOOL_LIKE_CLANG('O', "LEVEL", "-OLEVEL", "Optimise: 0, 1, 2, 3, or s for size", 10),
+    RAN_TOOL_LIKE_CLANG('f', "PASS", "-f[no-]PASS[=VALUE]",
+                        "Turn a pass on or off, or set its first option", 10),
     {"passes", OPTION_PASSES, "PIPELINE", 0, "Run NAME{OPTION=VALUE;...},fixpoint(...)", 10},
     {"collapse-border", OPTION_COLLAPSE_BORDER, "exact|ones|tile|ignore", 0,
      "What -fcollapse-linear does where windows reach over the edge of a map", 10},
     {"list-passes", OPTION_LIST_PASSES, NULL, 0, "Print a table of all passes (Markdown)", 10},
-    RAN_APPROX_ROWS(10),
-    {NULL, 0, NULL, 0, "Watching passes:", 11},
-    {"print-before", OPTION_MANAGER + 0, "PASS,...", 0, "Print the IR before these passes", 11},
-    {"print-after", OPTION_MANAGER + 1, "PASS,...", 0, "Print the IR after these passes", 11},
-    {"print-before-all", OPTION_MANAGER + 2, NULL, 0, "Print the IR before every pass", 11},
-    {"print-after-all", OPTION_MANAGER + 3, NULL, 0, "Print the IR after every pass", 11},
-    {"time-passes", OPTION_MANAGER + 4, NULL, 0, "Print the time that each pass takes", 11},
-    {"stats", OPTION_MANAGER + 5, NULL, 0, "Print what each pass did", 11},
-    {"verify-each", OPTION_MANAGER + 6, NULL, 0, "Verify the IR after every pass", 11},
-    {"opt-bisect-limit", OPTION_MANAGER + 7, "N", 0, "Run only the first N passes", 11},
+    RAN_APPROX_ROWS(11),
+    {NULL, 0, NULL, 0, "Watching passes:", 12},
+    {"print-before", OPTION_MANAGER + 0, "PASS,...", 0, "Print the IR before these passes", 12},
+    {"print-after", OPTION_MANAGER + 1, "PASS,...", 0, "Print the IR after these passes", 12},
+    {"print-before-all", OPTION_MANAGER + 2, NULL, 0, "Print the IR before every pass", 12},
+    {"print-after-all", OPTION_MANAGER + 3, NULL, 0, "Print the IR after every pass", 12},
+    {"time-passes", OPTION_MANAGER + 4, NULL, 0, "Print the time that each pass takes", 12},
+    {"stats", OPTION_MANAGER + 5, NULL, 0, "Print what each pass did", 12},
+    {"verify-each", OPTION_MANAGER + 6, NULL, 0, "Verify the IR after every pass", 12},
+    {"opt-bisect-limit", OPTION_MANAGER + 7, "N", 0, "Run only the first N passes", 12},
     {0},
 };
 

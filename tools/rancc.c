@@ -92,9 +92,10 @@ static const struct argp_option options[] = {
      1},
     {NULL, 'c', NULL, 0, "An object file", 1},
     {NULL, 'S', NULL, 0, "Assembly (with -emit-llvm: LLVM IR)", 1},
-    {NULL, 's', "hared", 0, "-shared: a shared library", 1},
-    {NULL, 'e', "mit-llvm", 0, "-emit-llvm: LLVM bitcode", 1},
-    {NULL, 'M', "D|F FILE|T NAME", 0, "-MD, -MF, -MT: dependencies for make, as in clang", 1},
+    RAN_TOOL_LIKE_CLANG('s', "hared", "-shared", "A shared library", 1),
+    RAN_TOOL_LIKE_CLANG('e', "mit-llvm", "-emit-llvm", "LLVM bitcode", 1),
+    RAN_TOOL_LIKE_CLANG('M', "D|F|T", "-MD, -MF FILE, -MT NAME",
+                        "Dependencies for make, where to, and of what", 1),
     {"training-step", OPTION_TRAINING_STEP, "RECIPE", OPTION_ARG_OPTIONAL,
      "Compile the step of training instead of the model, and write the state it starts from to "
      "STEM.state. RECIPE: ran-train's options as NAME=VALUE,..., or a file of --save-config (.json)",

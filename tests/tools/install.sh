@@ -18,6 +18,11 @@ for program in $programs; do
     expect_file "$prefix/share/man/man1/$program.1" \
         "$prefix/share/bash-completion/completions/$program"
 done
+! grep -n '^                    ' "$prefix"/share/man/man1/ran*.1 || fail "a line of --help is in no paragraph"
+for command in hant ilp latency layers pool; do
+    grep -qi "^\.SH \"ran..\?search $command\"" "$prefix/share/man/man1/ran-search.1" ||
+        fail "the man page of ran-search says nothing about $command"
+done
 for header in "$RAN_SRCDIR"/include/ran/*; do
     case $header in *.mk) continue ;; esac
     expect_file "$prefix/include/ran/$(basename "$header")"

@@ -22,3 +22,21 @@ expect 2 rancc @options
 expect_text err "--no such"
 expect 1 rancc @missing
 expect_text err "missing"
+
+# Options of clang's form are shown in it, and each group of options has its own.
+for program in rancc ran-run ran-opt; do
+    expect 0 $program --help
+    expect_text out ' -OLEVEL '
+    expect_text out ' -f[no-]PASS[=VALUE] '
+    awk '/^ [^ ].*:$/ { if (empty) exit 1; empty = 1; next } NF { empty = 0 }' out ||
+        fail "$program --help has a heading without options"
+done
+expect 0 rancc --help
+expect_text out ' -emit-llvm '
+expect_text out ' -MD, -MF FILE, -MT NAME'
+
+# A prefix is taken as it is, or refused.
+for prefix in 3x a-b 'a b' ''; do
+    expect 2 rancc --prefix="$prefix" model.onnx
+    expect_text err "--prefix=$prefix: letters, digits and _"
+done
