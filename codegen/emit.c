@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
+
+#include "ir/beside.h"
 
 ran_status ran_emit_write(ran_context *context, FILE *stream, const void *bytes, size_t count)
 {
@@ -36,31 +38,50 @@ ran_status ran_emit_weights(ran_compiled *model, FILE *stream)
 typedef ran_status stream_writer(ran_compiled *model, FILE *stream);
 typedef ran_status path_writer(ran_compiled *model, const char *path);
 
+/* Has nothing beside it: standard output, a device, a pipe. */
+static bool is_stream(const char *path)
+{
+    struct stat there;
+    return !strcmp(path, "-") || (!stat(path, &there) && !S_ISREG(there.st_mode));
+}
+
+static ran_status write_stdout(ran_compiled *model, stream_writer *writer)
+{
+    if (!writer)
+        return ran_error(model->context, RAN_USAGE,
+                         "-o -: the linker can't write to standard output");
+    ran_status status = writer(model, stdout);
+    if (fflush(stdout) && !status)
+        status = ran_error(model->context, RAN_INVALID, "cannot write standard output: %s",
+                           strerror(errno));
+    return status;
+}
+
 static ran_status write_stream(ran_compiled *model, stream_writer *writer, const char *path)
 {
     FILE *stream = fopen(path, "wb");
     if (!stream)
-        return ran_error(model->context, RAN_INVALID, "cannot create %s: %s", path,
-                         strerror(errno));
+        return ran_error(model->context, RAN_INVALID, "cannot create a file: %s", strerror(errno));
     ran_status status = writer(model, stream);
     if (fclose(stream) && !status)
-        status = ran_error(model->context, RAN_INVALID, "cannot write %s: %s", path,
-                           strerror(errno));
+        status = ran_error(model->context, RAN_INVALID, "cannot write: %s", strerror(errno));
     return status;
 }
 
 static ran_status write_renamed(ran_compiled *model, stream_writer *to_stream,
                                 path_writer *to_path, const char *path)
 {
-    const char *temporary =
-        ran_intern_printf(model->context, "%s.tmp%ld", path, (long)getpid());
+    if (!strcmp(path, "-"))
+        return write_stdout(model, to_stream);
+    const char *temporary = ran_beside(model->context, path);
     ran_status status =
         to_stream ? write_stream(model, to_stream, temporary) : to_path(model, temporary);
-    if (!status && rename(temporary, path))
-        status = ran_error(model->context, RAN_INVALID, "cannot write %s: %s", path,
-                           strerror(errno));
-    if (status)
-        unlink(temporary);
+    if (!status && !ran_beside_rename(temporary, path))
+        status = ran_error(model->context, RAN_INVALID, "cannot rename: %s", strerror(errno));
+    if (status) {
+        ran_beside_remove(temporary, path);
+        ran_note(model->context, "%s is not written", path);
+    }
     return status;
 }
 
@@ -93,6 +114,8 @@ ran_status ran_compiled_emit(ran_compiled *model, ran_emit_kind kind, const char
 {
     const struct emitter *e = &emitters[kind];
     ran_status status = write_renamed(model, e->to_stream, e->to_path, path);
+    if (is_stream(path))
+        return status;
     if (!status && e->header)
         status = write_renamed(model, ran_emit_header, NULL, beside(model, path, ".h"));
     if (!status && e->weights_object && model->weights_embedded)

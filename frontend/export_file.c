@@ -10,7 +10,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "ir/beside.h"
 
 enum { EXTERNAL_ALIGNMENT = 64, EXTERNAL_MINIMUM = 1024 };
 
@@ -39,7 +40,7 @@ static ran_status open_output(ran_export *ex, const char *path, output *out)
     *out = (output){.base = {append}, .stream = stdout, .path = path};
     if (strcmp(path, "-") == 0)
         return RAN_OK;
-    out->temporary = ran_intern_printf(ex->context, "%s.%ld.tmp", path, (long)getpid());
+    out->temporary = ran_beside(ex->context, path);
     out->stream = fopen(out->temporary, "wb");
     return out->stream ? RAN_OK : file_error(ex, path);
 }
@@ -53,10 +54,10 @@ static ran_status close_output(ran_export *ex, output *out, ran_status status)
     if (!out->temporary)
         return failed && status == RAN_OK ? file_error(ex, out->path) : status;
     failed |= fclose(out->stream) != 0;
-    if (status == RAN_OK && (failed || rename(out->temporary, out->path)))
+    if (status == RAN_OK && (failed || !ran_beside_rename(out->temporary, out->path)))
         status = file_error(ex, out->path);
     if (status != RAN_OK)
-        unlink(out->temporary);
+        ran_beside_remove(out->temporary, out->path);
     return status;
 }
 

@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libir.la
 libir_la_SOURCES = \
 	ir/arena.c \
 	ir/attr.c \
+	ir/beside.c \
 	ir/condition.c \
 	ir/context.c \
 	ir/count.c \

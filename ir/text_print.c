@@ -6,13 +6,13 @@
  * a name that several values have gets ordinals. What it prints the parser reads back as the same
  * module, and that prints as the same text.
  */
+#include "ir/beside.h"
 #include "ir/number.h"
 #include "ir/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- Words ---------------------------------------------------------------------------------- */
 
@@ -364,17 +364,16 @@ static ran_status close_side(const ran_module *module, ran_side_file *side, cons
 {
     bool failed = ferror(side->stream);
     failed |= fclose(side->stream) != 0;
-    if (!failed && side->offset && rename(temporary, path) == 0)
+    if (!failed && side->offset && ran_beside_rename(temporary, path))
         return RAN_OK;
     ran_status status = failed || side->offset ? write_error(module, path) : RAN_OK;
-    remove(temporary);
+    ran_beside_remove(temporary, path);
     return status;
 }
 
 static ran_status print_with_side(const ran_module *module, FILE *stream, const char *path)
 {
-    const char *temporary =
-        ran_intern_printf(ran_module_context(module), "%s.%ld.tmp", path, (long)getpid());
+    const char *temporary = ran_beside(ran_module_context(module), path);
     ran_side_file side = {.stream = fopen(temporary, "wb"), .name = base_name(path)};
     ran_status status;
     if (side.stream) {

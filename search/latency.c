@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ir/beside.h"
 #include "ir/ir.h"
 #include "search/model.h"
 
@@ -40,7 +41,7 @@ int64_t ran_latency_find(const ran_latency_table *table, const char *layer, cons
 
 ran_status ran_latency_write(ran_context *context, const ran_latency_table *table, const char *path)
 {
-    const char *temporary = ran_intern_printf(context, "%s.part", path);
+    const char *temporary = ran_beside(context, path);
     FILE *file = fopen(temporary, "w");
     if (!file)
         return ran_error(context, RAN_INVALID, "cannot write %s: %s", temporary, strerror(errno));
@@ -52,9 +53,9 @@ ran_status ran_latency_write(ran_context *context, const ran_latency_table *tabl
                 (long long)table->rows[i].nanoseconds);
     bool failed = ferror(file);
     failed |= fclose(file) != 0;
-    if (!failed && !rename(temporary, path))
+    if (!failed && ran_beside_rename(temporary, path))
         return RAN_OK;
-    unlink(temporary);
+    ran_beside_remove(temporary, path);
     return ran_error(context, RAN_INVALID, "cannot write %s: %s", path, strerror(errno));
 }
 

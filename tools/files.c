@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "ir/ir.h"
+#include "ir/beside.h"
 #include "tools/model.h"
 
 /* ---- Reading -------------------------------------------------------------------------------- */
@@ -105,7 +104,7 @@ ran_status ran_tool_open(ran_context *context, const char *path, ran_tool_output
     if (!path || !strcmp(path, "-"))
         return RAN_OK;
     out_output->path = path;
-    out_output->temporary = ran_intern_printf(context, "%s.%ld.tmp", path, (long)getpid());
+    out_output->temporary = ran_beside(context, path);
     out_output->stream = fopen(out_output->temporary, "wb");
     return out_output->stream ? RAN_OK : write_error(context, path);
 }
@@ -116,10 +115,10 @@ ran_status ran_tool_close(ran_context *context, ran_tool_output *output, ran_sta
     if (!output->path)
         return failed && status == RAN_OK ? write_error(context, "standard output") : status;
     failed |= fclose(output->stream) != 0;
-    if (status == RAN_OK && (failed || rename(output->temporary, output->path)))
+    if (status == RAN_OK && (failed || !ran_beside_rename(output->temporary, output->path)))
         status = write_error(context, output->path);
     if (status != RAN_OK)
-        remove(output->temporary);
+        ran_beside_remove(output->temporary, output->path);
     return status;
 }
 

@@ -86,7 +86,9 @@ typedef struct arguments {
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Output:", 1},
     {NULL, 'o', "FILE", 0,
-     "Where to; its suffix says what: .o .a .so .s .ll .bc .h .ran .onnx, none for a program", 1},
+     "Where to (-: standard output); its suffix says what: .o .a .so .s .ll .bc .h .ran .onnx, "
+     "none for a program",
+     1},
     {"emit", OPTION_EMIT, "KINDS", 0,
      "obj, lib, shared, asm, llvm-ir, llvm-bc, header, exe, ir, onnx; with several, -o is a stem",
      1},
@@ -377,7 +379,8 @@ static ran_status write_dependencies(ran_context *context, const arguments *a)
 
 static const char *prefix_of(ran_context *context, const arguments *a)
 {
-    return a->compile.prefix ? a->compile.prefix : stem_of(context, a->output ? a->output : a->path);
+    bool is_named = a->output && strcmp(a->output, "-") != 0;
+    return a->compile.prefix ? a->compile.prefix : stem_of(context, is_named ? a->output : a->path);
 }
 
 /* ---- Report ----------------------------------------------------------------------------------------------------- */

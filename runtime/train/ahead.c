@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "ir/beside.h"
 
 static ran_training_spec spec_of(const ran_train_config *config)
 {
@@ -24,7 +25,7 @@ static ran_training_spec spec_of(const ran_train_config *config)
 
 static ran_status write_state(ran_context *context, const ran_state *state, const char *path)
 {
-    const char *temporary = ran_intern_printf(context, "%s.%ld.tmp", path, (long)getpid());
+    const char *temporary = ran_beside(context, path);
     FILE *file = fopen(temporary, "wb");
     bool failed = !file;
     for (size_t i = 0; i < state->count && !failed; i++) {
@@ -32,11 +33,11 @@ static ran_status write_state(ran_context *context, const ran_state *state, cons
         failed = fwrite(state->items[i].data, sizeof(float), count, file) != count;
     }
     failed |= file && fclose(file);
-    if (!failed && !rename(temporary, path))
+    if (!failed && ran_beside_rename(temporary, path))
         return RAN_OK;
     ran_status status =
         ran_error(context, RAN_INVALID, "cannot write %s: %s", path, strerror(errno));
-    remove(temporary);
+    ran_beside_remove(temporary, path);
     return status;
 }
 

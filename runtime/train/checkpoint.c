@@ -15,6 +15,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "ir/beside.h"
+
 static const char magic[8] = "RANCKPT1";
 
 typedef struct position {
@@ -89,8 +91,7 @@ static void sync_directory(const char *path)
 
 ran_status ran_checkpoint_write(const ran_trainer *t, const char *path)
 {
-    char temporary[4096];
-    snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid());
+    const char *temporary = ran_beside(t->context, path);
     writer w = {fopen(temporary, "wb"), crc32(0, NULL, 0), false};
     if (!w.file)
         return ran_error(t->context, RAN_INVALID, "cannot write the checkpoint %s: %s", path,
@@ -98,13 +99,13 @@ ran_status ran_checkpoint_write(const ran_trainer *t, const char *path)
     put_all(&w, t);
     w.failed |= fflush(w.file) != 0 || fsync(fileno(w.file)) != 0;
     w.failed |= fclose(w.file) != 0;
-    if (!w.failed && !rename(temporary, path)) {
+    if (!w.failed && ran_beside_rename(temporary, path)) {
         sync_directory(path);
         return RAN_OK;
     }
     ran_status status = ran_error(t->context, RAN_INVALID, "cannot write the checkpoint %s: %s",
                                   path, strerror(errno));
-    remove(temporary);
+    ran_beside_remove(temporary, path);
     return status;
 }
 

@@ -5,9 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
+
+#include "ir/beside.h"
 
 static const ran_recipe_row rows[] = {
 #define RAN_RECIPE(name, kind, value, group, argument, help)                                       \
@@ -188,17 +189,16 @@ char *ran_recipe_text(const ran_recipe *recipe)
 ran_status ran_recipe_write(const ran_recipe *recipe, const char *path)
 {
     char *text = ran_recipe_text(recipe);
-    const char *temporary =
-        ran_intern_printf(recipe->context, "%s.%ld.tmp", path, (long)getpid());
+    const char *temporary = ran_beside(recipe->context, path);
     FILE *file = text ? fopen(temporary, "wb") : NULL;
     bool failed = !file || fprintf(file, "%s\n", text) < 0;
     failed |= file && fclose(file);
-    failed = failed || rename(temporary, path);
+    failed = failed || !ran_beside_rename(temporary, path);
     free(text);
     if (!failed)
         return RAN_OK;
     ran_status status =
         ran_error(recipe->context, RAN_INVALID, "cannot write %s: %s", path, strerror(errno));
-    remove(temporary);
+    ran_beside_remove(temporary, path);
     return status;
 }
