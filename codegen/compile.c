@@ -46,15 +46,13 @@ static bool is_identifier_char(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-static bool is_keyword(const char *name)
+static bool is_reserved(const char *name)
 {
     static const char *const words[] = {
-        "auto",     "break",    "case",   "char",   "class",    "const",   "continue", "default",
-        "delete",   "do",       "double", "else",   "enum",     "extern",  "float",    "for",
-        "goto",     "if",       "inline", "int",    "long",     "new",     "operator", "private",
-        "public",   "register", "return", "short",  "signed",   "sizeof",  "static",   "struct",
-        "switch",   "template", "this",   "throw",  "typedef",  "union",   "unsigned", "void",
-        "volatile", "while",    "bool",   "parallel", "workspace", "weights", "slots"};
+#define RAN_RESERVED(word) #word,
+#include "codegen/reserved.def"
+#undef RAN_RESERVED
+    };
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
         if (!strcmp(words[i], name))
             return true;
@@ -65,28 +63,52 @@ const char *ran_identifier(ran_context *context, const char *name)
 {
     char buffer[256];
     size_t n = 0;
-    bool prefix = !name || !*name || (*name >= '0' && *name <= '9') || is_keyword(name);
+    bool prefix = !name || !*name || (*name >= '0' && *name <= '9') || is_reserved(name);
     n += (size_t)snprintf(buffer, sizeof(buffer), "%s", prefix ? "arg_" : "");
     for (const char *p = name ? name : ""; *p && n + 1 < sizeof(buffer); p++)
         buffer[n++] = is_identifier_char(*p) ? *p : '_';
     return ran_intern_n(context, buffer, n);
 }
 
+static size_t input_count(const ran_compiled *model)
+{
+    return ran_region_argument_count(ran_function_body(model->function));
+}
+
+static size_t value_count(const ran_compiled *model)
+{
+    const ran_op *end = ran_region_terminator(ran_function_body(model->function));
+    return input_count(model) + end->operand_count;
+}
+
+/* Of the parameters: inputs, outputs, sizes. */
 static const char *raw_name(const ran_compiled *model, size_t index)
 {
-    ran_region *body = ran_function_body(model->function);
-    size_t inputs = ran_region_argument_count(body);
-    return index < inputs ? ran_value_name(ran_region_argument(body, index))
-                          : ran_function_output_name(model->function, index - inputs);
+    size_t inputs = input_count(model), values = value_count(model);
+    if (index >= values)
+        return ran_dim_name(model->codegen->symbols[index - values]);
+    return index < inputs
+               ? ran_value_name(ran_region_argument(ran_function_body(model->function), index))
+               : ran_function_output_name(model->function, index - inputs);
+}
+
+static bool is_used(const ran_compiled *model, const char *identifier, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ran_identifier(model->context, raw_name(model, i)) == identifier)
+            return true;
+    return false;
 }
 
 /* Two names may become one identifier: the later ones get their number. */
 static const char *unique_identifier(const ran_compiled *model, size_t index)
 {
     const char *name = ran_identifier(model->context, raw_name(model, index));
-    for (size_t i = 0; i < index; i++)
-        if (ran_identifier(model->context, raw_name(model, i)) == name)
-            return ran_intern_printf(model->context, "%s_%zu", name, index);
+    size_t rivals = index;
+    while (is_used(model, name, rivals)) {
+        name = ran_intern_printf(model->context, "%s_%zu", name, index);
+        rivals = value_count(model) + model->codegen->symbol_count;
+    }
     return name;
 }
 
@@ -97,8 +119,12 @@ const char *ran_input_identifier(const ran_compiled *model, size_t index)
 
 const char *ran_output_identifier(const ran_compiled *model, size_t index)
 {
-    return unique_identifier(
-        model, ran_region_argument_count(ran_function_body(model->function)) + index);
+    return unique_identifier(model, input_count(model) + index);
+}
+
+const char *ran_size_identifier(const ran_compiled *model, size_t index)
+{
+    return unique_identifier(model, value_count(model) + index);
 }
 
 /* ---- Steps ---------------------------------------------------------------------------------------------- */

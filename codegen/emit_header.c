@@ -54,8 +54,7 @@ static void print_opening(const ran_compiled *model, FILE *out)
 static void print_symbols(const ran_compiled *model, FILE *out)
 {
     for (size_t i = 0; i < model->codegen->symbol_count; i++)
-        fprintf(out, "int64_t %s, ",
-                ran_identifier(model->context, ran_dim_name(model->codegen->symbols[i])));
+        fprintf(out, "int64_t %s, ", ran_size_identifier(model, i));
 }
 
 static size_t input_count(const ran_compiled *model)

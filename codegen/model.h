@@ -52,9 +52,10 @@ RAN_MUST_USE ran_status ran_weights_write(const ran_compiled *compiled, ran_weig
 
 /* A C identifier from any name: "120" -> "arg_120", "a/b:0" -> "a_b_0". */
 const char *ran_identifier(ran_context *context, const char *name);
-/* Identifier of input or output `index`, unique among all of them. */
+/* Identifier of an input, an output, a symbolic size: unique among all of them. */
 const char *ran_input_identifier(const ran_compiled *compiled, size_t index);
 const char *ran_output_identifier(const ran_compiled *compiled, size_t index);
+const char *ran_size_identifier(const ran_compiled *compiled, size_t index);
 
 void ran_jit_destroy(ran_compiled *compiled);
 
