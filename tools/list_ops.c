@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "tools/list_ops.h"
+#include "tools/list.h"
 
 #include "ir/ir.h"
 #include "ir/number.h"

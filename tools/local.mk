@@ -37,7 +37,14 @@ TOOLS_PASSES = \
 tools_ran_design_SOURCES = tools/ran-design.c $(TOOLS_COMMON)
 tools_ran_design_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tools_ran_design_LDADD = libran-search.la libran.la $(JANSSON_LIBS)
-tools_ran_opt_SOURCES = tools/ran-opt.c tools/list_ops.c tools/list_ops.h $(TOOLS_PASSES) $(TOOLS_COMMON)
+tools_ran_opt_SOURCES = \
+	tools/list.h \
+	tools/list_kernels.c \
+	tools/list_ops.c \
+	tools/list_targets.c \
+	tools/ran-opt.c \
+	$(TOOLS_PASSES) \
+	$(TOOLS_COMMON)
 tools_ran_opt_LDADD = libran.la
 tools_ran_run_SOURCES = \
 	tools/ran-run.c \
@@ -123,14 +130,22 @@ man1_MANS = \
 CLEANFILES += $(man1_MANS)
 
 # Reference tables: what the programs run by, printed.
-docs/ops.md: tools/ran-opt
-	$(AM_V_GEN)$(MKDIR_P) docs && { printf '# Ops\n\n' && tools/ran-opt --list-ops; } >$@.tmp && \
-	mv $@.tmp $@
+listed_docs = docs/kernels.md docs/ops.md docs/targets.md
+$(listed_docs): docs/%.md: tools/ran-opt
+	$(AM_V_GEN)$(MKDIR_P) docs && { printf '# List of $*\n\n' && tools/ran-opt --list-$*; } \
+		>$@.tmp && mv $@.tmp $@
 docs/pass-list.md: tools/ran-opt
 	$(AM_V_GEN)$(MKDIR_P) docs && { printf '# List of passes\n\n' && tools/ran-opt --list-passes; } \
 		>$@.tmp && mv $@.tmp $@
-nodist_doc_DATA = docs/ops.md docs/pass-list.md
-dist_doc_DATA = docs/hant.md docs/ir.md docs/onnx.md docs/passes.md docs/training.md
+nodist_doc_DATA = $(listed_docs) docs/pass-list.md
+dist_doc_DATA = \
+	docs/codegen.md \
+	docs/collapse.md \
+	docs/hant.md \
+	docs/ir.md \
+	docs/onnx.md \
+	docs/passes.md \
+	docs/training.md
 CLEANFILES += $(nodist_doc_DATA)
 
 bashcompletiondir = $(datadir)/bash-completion/completions

@@ -6,13 +6,15 @@
 #include <string.h>
 
 #include "tools/files.h"
-#include "tools/list_ops.h"
+#include "tools/list.h"
 #include "tools/model.h"
 #include "tools/pass_options.h"
 
 enum {
     OPTION_VERIFY_ONLY = 256,
     OPTION_LIST_OPS,
+    OPTION_LIST_KERNELS,
+    OPTION_LIST_TARGETS,
     OPTION_WEIGHTS,
     OPTION_OPSET,
     OPTION_EXTERNAL_DATA,
@@ -30,17 +32,29 @@ static const struct argp_option options[] = {
      "Write the weights of an ONNX file beside it, to FILE.data", 2},
     {NULL, 0, NULL, 0, "Reference:", 3},
     {"list-ops", OPTION_LIST_OPS, NULL, 0, "Print a table of all ops (Markdown)", 3},
+    {"list-kernels", OPTION_LIST_KERNELS, NULL, 0, "Print a table of all kernels", 3},
+    {"list-targets", OPTION_LIST_TARGETS, NULL, 0, "Print a table of all targets", 3},
     {0},
 };
+
+enum { LISTS_MAX = 8 };
 
 struct arguments {
     ran_context *context;
     const char *input, *output, *weights;
-    bool verify_only, list_ops;
+    bool verify_only;
+    void (*lists[LISTS_MAX])(FILE *stream); /* reference tables to print */
+    size_t list_count;
     ran_export_options export;
     ran_model_options model;
     ran_tool_passes passes;
 };
+
+static void add_list(struct arguments *a, void (*list)(FILE *stream))
+{
+    if (a->list_count < LISTS_MAX)
+        a->lists[a->list_count++] = list;
+}
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
@@ -56,7 +70,13 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         a->verify_only = true;
         break;
     case OPTION_LIST_OPS:
-        a->list_ops = true;
+        add_list(a, ran_tool_list_ops);
+        break;
+    case OPTION_LIST_KERNELS:
+        add_list(a, ran_tool_list_kernels);
+        break;
+    case OPTION_LIST_TARGETS:
+        add_list(a, ran_tool_list_targets);
         break;
     case OPTION_OPSET:
         a->export.opset = atoi(value);
@@ -130,11 +150,11 @@ static ran_status transform(struct arguments *a)
 
 static ran_status run(struct arguments *a)
 {
-    if (a->list_ops)
-        ran_tool_list_ops(stdout);
+    for (size_t i = 0; i < a->list_count; i++)
+        a->lists[i](stdout);
     if (a->passes.list)
         ran_tool_list_passes(a->passes.manager, stdout);
-    return a->list_ops || a->passes.list ? RAN_OK : transform(a);
+    return a->list_count || a->passes.list ? RAN_OK : transform(a);
 }
 
 int main(int argc, char **argv)

@@ -6,7 +6,7 @@
  *   %1 = relu %x                     %1 = max_pool %x {kernel_shape = [2, 2], strides = [2, 2]}
  *   %2 = max_pool %1 {...}    =>     %2 = relu %1
  *
- *     cc -shared -fPIC -o sink_relu.so sink_relu.c $(pkg-config --cflags rancc)
+ *     cc -shared -fPIC -o sink_relu.so sink_relu.c $(pkg-config --cflags ran)
  *     ran-opt -fpass-plugin=sink_relu.so --passes=sink-relu model.ran
  *     rancc -fpass-plugin=sink_relu.so -O2 model.onnx
  *
