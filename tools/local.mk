@@ -141,6 +141,7 @@ nodist_doc_DATA = $(listed_docs) docs/pass-list.md
 dist_doc_DATA = \
 	docs/codegen.md \
 	docs/collapse.md \
+	docs/embedding.md \
 	docs/hant.md \
 	docs/ir.md \
 	docs/onnx.md \

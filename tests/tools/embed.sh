@@ -51,3 +51,26 @@ while [ $i -le $count ]; do
     } END { exit !(max > 0 && worst <= 1e-5 * max) }' || fail "scores.1 and scores.$i differ"
     i=$((i + 1))
 done
+
+# What docs/embedding.md shows compiles and runs: the pool, the rule for make.
+cp lenet.onnx net.onnx
+sed -n '/^```make$/,/^```$/p' "$RAN_SRCDIR/docs/embedding.md" | grep -v '^```' >rules.mk
+grep -q rancc rules.mk || fail "docs/embedding.md shows no rule"
+expect 0 make -f rules.mk net.a
+expect_file net.a net.h net.d
+expect 0 make -f rules.mk net.h
+expect_text out 'up to date'
+touch -d '1 minute' net.onnx
+expect 0 make -f rules.mk net.a
+expect_text out 'rancc'
+sed -n '/^#include <ran\/rt.h>$/,/^```$/p' "$RAN_SRCDIR/docs/embedding.md" | grep -v '^```' >pool.c
+cat >>pool.c <<'END'
+int main(void)
+{
+    static float image[28 * 28], scores[10];
+    return classify(image, scores, 3);
+}
+END
+expect 0 "${RAN_CC##* }" -std=c17 -Wall -Wextra -Werror -I. -I"$RAN_SRCDIR/include" pool.c net.a \
+    "$RAN_SRCDIR/runtime/rt/threads.c" -D_GNU_SOURCE -pthread -o pool
+expect 0 ./pool
