@@ -159,7 +159,7 @@ static ran_status prepare(ran_hant *h, const ran_module *model)
     status = ran_layers_choose(h->context, &h->layers, h->options.layers);
     if (status == RAN_OK && !ran_layers_chosen(&h->layers))
         status = ran_error(h->context, RAN_UNSUPPORTED,
-                           "no layer of this model can be replaced; `ran-search layers' shows why");
+                           "no layer of this model can be replaced; `ran-search layers' lists all");
     if (status == RAN_OK)
         status = open_data(h);
     if (status == RAN_OK && !h->options.pretrain.rank)

@@ -126,8 +126,11 @@ static void add_emit(arguments *a, struct argp_state *state, const char *word, s
 
 static void add_emits(arguments *a, struct argp_state *state, const char *list)
 {
-    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
+    const char *p = list;
+    do {
         add_emit(a, state, p, strcspn(p, ","));
+        p += strcspn(p, ",");
+    } while (*p++);
 }
 
 /* -MF FILE and -MF=... are both seen; argp has cut off the M. */

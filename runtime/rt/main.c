@@ -221,7 +221,7 @@ static int run_files(const struct ran_model_desc *desc, const struct arguments *
     int status = inputs ? 0 : 1;
     for (uint32_t i = 0; !status && i < desc->input_count; i++)
         if (ran_rt_tensor_read(files[i], &inputs[i], &error))
-            status = fail(desc, files[i], &error);
+            status = fail(desc, "", &error);
     if (!status && desc->weights_size) {
         weights = read_weights(arguments->weights, desc->weights_size, &error);
         status = weights ? 0 : fail(desc, "", &error);

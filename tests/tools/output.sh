@@ -48,3 +48,12 @@ expect_text err "missing/model.a is not written"
 expect 1 rancc model.onnx -o /dev/full -S
 expect_text err "/dev/full is not written"
 [ -c /dev/full ] || fail "/dev/full was replaced"
+
+# A message names a file once.
+for command in 'ran-run model.onnx --input=none.npy' 'ran-train model.onnx --data npy:none.npy,none.npy'; do
+    # shellcheck disable=SC2086
+    expect 1 $command
+    expect_equal "$(grep -o none.npy err | wc -l)" 1 "names of the file in: $(cat err)"
+done
+expect 2 rancc model.onnx --emit= -o model
+expect_text err "unknown kind"

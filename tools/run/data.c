@@ -35,7 +35,7 @@ static ran_status read_tensor(ran_context *context, const char *path, ran_tensor
     ran_elem elem;
     if (ran_rt_tensor_read(path, file, &error)) {
         free(file);
-        return ran_error_at(context, RAN_INVALID, path, 0, 0, "%s", error.text);
+        return ran_error(context, RAN_INVALID, "%s", error.text); /* names the file */
     }
     *out_tensor =
         ran_elem_from_onnx(file->elem, &elem)

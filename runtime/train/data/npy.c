@@ -10,7 +10,7 @@ static ran_status read_array(ran_context *context, const char *path, struct ran_
 {
     struct ran_rt_error error = {{0}};
     return ran_rt_tensor_read(path, out, &error)
-               ? ran_error(context, RAN_INVALID, "%s: %s", path, error.text)
+               ? ran_error(context, RAN_INVALID, "%s", error.text)
                : RAN_OK;
 }
 

@@ -21,7 +21,7 @@ static ran_status read_proto(ran_context *context, const char *path, struct ran_
 {
     struct ran_rt_error error = {{0}};
     if (ran_rt_tensor_read(path, out, &error))
-        return ran_error(context, RAN_INVALID, "%s: %s", path, error.text);
+        return ran_error(context, RAN_INVALID, "%s", error.text);
     if (out->elem == RAN_RT_STRING || out->rank < 1)
         return ran_error(context, RAN_INVALID, "%s: no axis of samples, or no numbers", path);
     return RAN_OK;
