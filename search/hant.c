@@ -209,10 +209,12 @@ bool ran_hant_is_leader(const ran_hant *h)
     return !h->options.pretrain.rank;
 }
 
+/* Processes that are done wait here for the one that goes on: MPI's own end would wait busily. */
 void ran_hant_destroy(ran_hant *h)
 {
     if (!h)
         return;
+    (void)ran_cluster_agree(h->context, RAN_OK);
     ran_images_clear(&h->images);
     ran_images_clear(&h->test);
     ran_pool_close(&h->pool);
