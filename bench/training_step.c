@@ -126,7 +126,7 @@ static void allocate(bench *b, unsigned threads)
 
 static int run(bench *b, const struct ran_parallel *parallel)
 {
-    return b->desc->run(NULL, b->inputs, b->outputs, b->workspace, parallel, b->weights);
+    return b->desc->run(NULL, b->inputs, b->outputs, NULL, b->workspace, parallel, b->weights);
 }
 
 static int by_seconds(const void *a, const void *b)

@@ -2,28 +2,7 @@
 /* What native code can't hold: found before lowering, which relies on its absence. */
 #include "codegen/codegen.h"
 
-/* A symbol is an argument of the model when an input has it as an extent of its own. */
-static bool is_argument_symbol(const ran_function *function, const ran_dim *symbol)
-{
-    const ran_region *body = ran_function_body(function);
-    for (size_t i = 0; i < ran_region_argument_count(body); i++) {
-        const ran_type *type = ran_value_type(ran_region_argument(body, i));
-        for (int axis = 0; ran_type_is_tensor(type) && axis < ran_type_rank(type); axis++)
-            if (ran_type_dim(type, axis) == symbol)
-                return true;
-    }
-    return false;
-}
-
-static const ran_dim *unknown_symbol(const ran_function *function, const ran_dim *dim)
-{
-    if (ran_dim_is_constant(dim))
-        return NULL;
-    if (ran_dim_get_kind(dim) == RAN_DIM_SYMBOL)
-        return is_argument_symbol(function, dim) ? NULL : dim;
-    const ran_dim *left = unknown_symbol(function, ran_dim_lhs(dim));
-    return left ? left : unknown_symbol(function, ran_dim_rhs(dim));
-}
+#include "ir/module.h"
 
 static bool is_native_elem(ran_elem elem)
 {
@@ -33,10 +12,10 @@ static bool is_native_elem(ran_elem elem)
                                        elem == RAN_ELEM_BOOL;
 }
 
-static ran_status check_value(const ran_function *function, const ran_op *op, const ran_value *value)
+static ran_status check_value(const ran_symbols *symbols, const ran_op *op, const ran_value *value)
 {
     const ran_type *type = ran_value_type(value);
-    const char *text = ran_type_text(ran_module_context(ran_function_module(function)), type);
+    const char *text = ran_type_text(ran_module_context(ran_op_module(op)), type);
     if (!ran_type_is_tensor(type) || ran_type_rank(type) < 0)
         return ran_op_error(op, RAN_UNSUPPORTED,
                             "%s has no native code; ran-run --interpret runs it", text);
@@ -45,7 +24,7 @@ static ran_status check_value(const ran_function *function, const ran_op *op, co
                             "element type of %s has no native code; ran-run --interpret runs it",
                             text);
     for (int axis = 0; axis < ran_type_rank(type); axis++)
-        if (unknown_symbol(function, ran_type_dim(type, axis)))
+        if (!ran_symbols_know(symbols, ran_type_dim(type, axis), symbols->count))
             return ran_op_error(op, RAN_UNSUPPORTED,
                                 "the size of %s depends on data; native code needs it bound "
                                 "(--dim) or ran-run --interpret",
@@ -53,40 +32,40 @@ static ran_status check_value(const ran_function *function, const ran_op *op, co
     return RAN_OK;
 }
 
-static ran_status check_region(const ran_function *function, const ran_region *region);
+static ran_status check_region(const ran_symbols *symbols, const ran_region *region);
 
-static ran_status check_op(const ran_function *function, const ran_op *op)
+static ran_status check_op(const ran_symbols *symbols, const ran_op *op)
 {
     ran_status status = RAN_OK;
     RAN_FOR_OPERANDS(op, i, value)
     {
         /* Results are checked where they are made. */
-        ran_status one = ran_value_op(value) ? RAN_OK : check_value(function, op, value);
+        ran_status one = ran_value_op(value) ? RAN_OK : check_value(symbols, op, value);
         status = status ? status : one;
     }
     for (size_t i = 0; i < op->result_count; i++) {
-        ran_status one = check_value(function, op, ran_op_result(op, i));
+        ran_status one = check_value(symbols, op, ran_op_result(op, i));
         status = status ? status : one;
     }
     for (size_t i = 0; i < op->region_count && op->opcode != RAN_OP_KERNEL; i++) {
-        ran_status one = check_region(function, ran_op_region(op, i));
+        ran_status one = check_region(symbols, ran_op_region(op, i));
         status = status ? status : one;
     }
     return status;
 }
 
-static ran_status check_region(const ran_function *function, const ran_region *region)
+static ran_status check_region(const ran_symbols *symbols, const ran_region *region)
 {
     ran_status status = RAN_OK;
     for (const ran_op *op = ran_region_first(region); op; op = ran_op_next(op)) {
-        ran_status one = check_op(function, op);
+        ran_status one = check_op(symbols, op);
         status = status ? status : one;
     }
     return status;
 }
 
 /* All that native code can't hold, in one run. */
-ran_status ran_check_types(const ran_function *function)
+ran_status ran_check_types(const ran_function *function, const ran_symbols *symbols)
 {
-    return check_region(function, ran_function_body(function));
+    return check_region(symbols, ran_function_body(function));
 }

@@ -30,7 +30,7 @@
 
 #include "ir/ir.h"
 
-/* ---- Targets -------------------------------------------------------------------------------- */
+/* ---- Targets ------------------------------------------------------------------------- */
 
 typedef enum ran_arch { RAN_ARCH_X86_64, RAN_ARCH_AARCH64 } ran_arch;
 
@@ -80,7 +80,26 @@ RAN_MUST_USE ran_status ran_targets_find(ran_context *context, const char *names
 RAN_MUST_USE ran_status ran_target_main(ran_context *context, const ran_compile_options *options,
                                         ran_target *out_target);
 
-/* ---- Index spaces ------------------------------------------------------------------------------ */
+/* ---- Symbolic dimensions ------------------------------------------------------------------------
+ */
+
+/* Of a function that is compiled: its arguments', then those that data decide, in the order in
+ * which they become known (symbols.c). */
+typedef struct ran_symbols {
+    const ran_dim **items, **most; /* most: that each can be, in terms of the arguments' */
+    size_t count, argument_count;
+} ran_symbols;
+
+void ran_symbols_collect(const ran_function *function, RAN_GIVE ran_symbols *out_symbols);
+void ran_symbols_clear(RAN_TAKE ran_symbols *symbols);
+/* Whether a dimension follows from the first `count` symbols. */
+bool ran_symbols_know(const ran_symbols *symbols, const ran_dim *dim, size_t count);
+bool ran_symbols_depend_on_data(const ran_symbols *symbols, const ran_type *type);
+/* The most that a dimension can be, in terms of the arguments. */
+const ran_dim *ran_symbols_most(ran_context *context, const ran_symbols *symbols,
+                                const ran_dim *dim);
+
+/* ---- Index spaces -------------------------------------------------------------------- */
 
 enum { RAN_SPACE_MAX = 10 };
 
@@ -120,7 +139,7 @@ const ran_dim *ran_space_axis_extent(ran_context *context, const ran_space *spac
 bool ran_space_strides(ran_context *context, const ran_space *space, const ran_type *type,
                        const ran_dim **out_strides);
 
-/* ---- Kernels ------------------------------------------------------------------------------------- */
+/* ---- Kernels ------------------------------------------------------------------------- */
 
 enum { RAN_SPEC_MAX = 256 };
 
@@ -139,7 +158,7 @@ typedef struct ran_emission {
     ran_space load;
     bool stored;                 /* vectors reach ran_hook_store as they lie in memory (f16 as its
                                     16 bits), not as computed (f16 as f32) */
-    size_t symbol_count;         /* of the function; set before `describe` */
+    const ran_symbols *symbols;  /* of the function; set before `describe` */
     const ran_dim *tasks;        /* NULL: 1 */
     const ran_dim *scratch;      /* bytes a slot; NULL: 0 */
 } ran_emission;
@@ -157,6 +176,8 @@ void ran_emission_set_dim(ran_emission *emission, size_t word, const ran_dim *di
 int64_t ran_emission_io(const ran_emission *emission, const ran_value *argument);
 /* Position of the status word (int64_t): a body sets it to a RAN_RUN_ code when data is hostile. */
 int64_t ran_emission_io_status(const ran_emission *emission);
+/* Behind the status word: the index of the word that takes a size which the body decides. */
+int64_t ran_emission_size_word(const ran_emission *emission, const ran_dim *symbol);
 int64_t ran_emission_io_result(const ran_emission *emission, size_t index);
 
 /* Which layouts a kernel works on. */
@@ -228,8 +249,8 @@ void ran_kernel_compact_tables(ran_op *kernel);
 
 /* ---- Lowering: IR to IR ---------------------------------------------------------------------- */
 
-/* All that native code can't hold (types, sizes that depend on data), in one run. */
-RAN_MUST_USE ran_status ran_check_types(const ran_function *function);
+/* All that native code can't hold (types, sizes that nothing bounds), in one run. */
+RAN_MUST_USE ran_status ran_check_types(const ran_function *function, const ran_symbols *symbols);
 RAN_MUST_USE ran_status ran_assign_layouts(ran_function *function, const ran_target *target);
 RAN_MUST_USE ran_status ran_fuse_kernels(ran_function *function, const ran_target *target);
 RAN_MUST_USE ran_status ran_select_kernels(ran_function *function, const ran_target *target);
@@ -239,7 +260,7 @@ RAN_MUST_USE ran_status ran_lower(ran_function *function, const ran_target *targ
 /* Whether an op is a view: its result is its operand's memory under another type. */
 bool ran_op_is_view(const ran_op *op);
 
-/* ---- Memory ------------------------------------------------------------------------------------ */
+/* ---- Memory -------------------------------------------------------------------------- */
 
 typedef enum ran_place_kind {
     RAN_PLACE_INPUT,     /* the caller's; index: which input */
@@ -256,9 +277,11 @@ typedef struct ran_place {
 
 typedef struct ran_memory_plan ran_memory_plan;
 
-/* Best fit over live ranges; results of kernels take over an operand's memory where it dies and
- * the kernel reads it element by element. */
+/* Sizes that data decide count as the most that they can be. Outputs of such sizes lie in the
+ * workspace, unless the caller has room for the most (`roomy`). Best fit over live ranges; results of kernels take over an operand's memory where it
+ * dies and the kernel reads it element by element. */
 RAN_MUST_USE ran_status ran_memory_plan_create(const ran_function *function,
+                                               const ran_symbols *symbols, bool roomy,
                                                RAN_GIVE ran_memory_plan **out_plan);
 void ran_memory_plan_destroy(RAN_TAKE ran_memory_plan *plan);
 ran_place ran_memory_plan_place(const ran_memory_plan *plan, const ran_value *value);

@@ -10,35 +10,6 @@
 /* The largest weights that go into the image when nothing is said. */
 static const uint64_t EMBED_LIMIT = 1ull << 30;
 
-/* ---- Symbolic dimensions -------------------------------------------------------------------------- */
-
-static bool is_known_symbol(const ran_codegen *codegen, const ran_dim *symbol)
-{
-    for (size_t i = 0; i < codegen->symbol_count; i++)
-        if (codegen->symbols[i] == symbol)
-            return true;
-    return false;
-}
-
-/* A symbol is an argument of the model when an input has it as an extent of its own. */
-static void collect_symbols(ran_codegen *codegen, const ran_function *function)
-{
-    ran_region *body = ran_function_body(function);
-    for (size_t i = 0; i < ran_region_argument_count(body); i++) {
-        const ran_type *type = ran_value_type(ran_region_argument(body, i));
-        for (int axis = 0; ran_type_is_tensor(type) && axis < ran_type_rank(type); axis++) {
-            const ran_dim *dim = ran_type_dim(type, axis);
-            if (ran_dim_get_kind(dim) != RAN_DIM_SYMBOL || is_known_symbol(codegen, dim))
-                continue;
-            codegen->symbols = realloc(codegen->symbols,
-                                       (codegen->symbol_count + 1) * sizeof(*codegen->symbols));
-            if (!codegen->symbols)
-                RAN_BUG(codegen->context, "out of memory");
-            codegen->symbols[codegen->symbol_count++] = dim;
-        }
-    }
-}
-
 /* ---- Names ------------------------------------------------------------------------------------------ */
 
 static bool is_identifier_char(char c)
@@ -86,7 +57,7 @@ static const char *raw_name(const ran_compiled *model, size_t index)
 {
     size_t inputs = input_count(model), values = value_count(model);
     if (index >= values)
-        return ran_dim_name(model->codegen->symbols[index - values]);
+        return ran_dim_name(model->codegen->symbols.items[index - values]);
     return index < inputs
                ? ran_value_name(ran_region_argument(ran_function_body(model->function), index))
                : ran_function_output_name(model->function, index - inputs);
@@ -107,7 +78,7 @@ static const char *unique_identifier(const ran_compiled *model, size_t index)
     size_t rivals = index;
     while (is_used(model, name, rivals)) {
         name = ran_intern_printf(model->context, "%s_%zu", name, index);
-        rivals = value_count(model) + model->codegen->symbol_count;
+        rivals = value_count(model) + model->codegen->symbols.argument_count;
     }
     return name;
 }
@@ -152,14 +123,13 @@ static ran_status find_entry(ran_compiled *model)
 
 static ran_status lower_and_plan(ran_compiled *model)
 {
-    collect_symbols(model->codegen, model->function);
-    ran_status status = ran_check_types(model->function);
-    if (!status)
-        status = ran_function_conditions(model->function, &model->conditions);
+    const ran_symbols *symbols = &model->codegen->symbols;
+    ran_symbols_collect(model->function, &model->codegen->symbols);
+    ran_status status = ran_check_types(model->function, symbols);
     if (!status)
         status = ran_lower(model->function, &model->codegen->target, &model->options);
     if (!status)
-        status = ran_parts_create(model->function, &model->parts);
+        status = ran_parts_create(model->function, symbols, &model->parts);
     if (!status)
         model->plan = model->parts->plan;
     if (!status)
@@ -307,7 +277,6 @@ void ran_compiled_destroy(ran_compiled *model)
     ran_codegen_destroy(model->codegen);
     ran_parts_destroy(model->parts);
     ran_module_destroy(model->own_module);
-    ran_conditions_clear(&model->conditions);
     free(model->kernels);
     free(model);
     ran_compiled_destroy(next);

@@ -2,7 +2,7 @@
 /*
  * A model's code for one target, in LLVM; entry.c chooses among targets and offers it to callers.
  *
- *   PREFIX.run.TARGET   (symbols, inputs, outputs, workspace, parallel, weights) -> int
+ *   PREFIX.run.TARGET   (symbols, inputs, outputs, sizes, workspace, parallel, weights) -> int
  *                       straight-line: for each kernel, its addresses into an array, then a call
  *   PREFIX.tasks.TARGET one kernel: all tasks here, or through the caller's parallel runner
  *   PREFIX.workspace_size.TARGET  (symbols, slots) -> bytes
@@ -196,6 +196,7 @@ static ran_status call_kernel(driver *d, const ran_op *op)
     LLVMValueRef arguments[] = {d->parallel, declare_kernel(d, kernel), tasks, d->io};
     ran_build_call(&d->b, d->tasks, arguments, 4);
     call_all_reduce(d, op);
+    ran_driver_take_sizes(d, op);
     return RAN_OK;
 }
 
@@ -212,10 +213,35 @@ static size_t widest_io(const driver *d)
 static void declare_run(driver *d, const ran_part *part)
 {
     LLVMTypeRef pointer = ran_build_pointer_type(&d->b);
-    LLVMTypeRef parameters[] = {pointer, pointer, pointer, pointer, pointer, pointer};
-    LLVMValueRef run = add_function(d, run_suffix(d, part), i32_type(d), parameters, 6);
+    LLVMTypeRef parameters[RAN_RUN_PARAMETERS];
+    for (size_t i = 0; i < RAN_RUN_PARAMETERS; i++)
+        parameters[i] = pointer;
+    LLVMValueRef run =
+        add_function(d, run_suffix(d, part), i32_type(d), parameters, RAN_RUN_PARAMETERS);
     if (part != d->model->parts)
         LLVMSetLinkage(run, LLVMInternalLinkage);
+}
+
+static void begin_status(driver *d)
+{
+    size_t words = 1 + d->symbols->count - d->symbols->argument_count;
+    d->status = ran_build_alloca(&d->b, LLVMArrayType2(ran_build_i64_type(&d->b), words), "status");
+    for (size_t i = 0; i < words; i++)
+        ran_build_store_word(&d->b, ran_build_i64(&d->b, 0), d->status, (int64_t)i);
+}
+
+/* What the arguments decide was tested when the model was entered (entry.c). A function that control
+ * flow calls has its conditions before it. */
+static void begin_sizes(driver *d)
+{
+    bool outermost = ran_driver_is_outermost(d);
+    size_t known = outermost ? d->symbols->argument_count : d->symbols->count;
+    ran_driver_load_symbols(d, LLVMGetParam(d->run, 0), known);
+    d->known = outermost ? known : 0;
+    if (outermost)
+        ran_driver_require_sizes(d);
+    else
+        ran_driver_check_conditions(d, known);
 }
 
 static void begin_run(driver *d)
@@ -223,18 +249,16 @@ static void begin_run(driver *d)
     LLVMTypeRef pointer = ran_build_pointer_type(&d->b);
     d->run = ran_driver_run(d, d->part);
     ran_build_begin(&d->b, d->run);
-    for (size_t i = 0; i < d->b.symbol_count; i++)
-        d->symbol_values[i] = ran_build_load_word(&d->b, ran_build_i64_type(&d->b),
-                                                  LLVMGetParam(d->run, 0), (int64_t)i);
     d->inputs = LLVMGetParam(d->run, 1);
     d->outputs = LLVMGetParam(d->run, 2);
-    d->workspace = ran_build_align_pointer(&d->b, LLVMGetParam(d->run, 3), 64);
-    d->parallel = LLVMGetParam(d->run, 4);
-    d->weights = LLVMGetParam(d->run, 5);
+    d->sizes = LLVMGetParam(d->run, 3);
+    d->workspace = ran_build_align_pointer(&d->b, LLVMGetParam(d->run, 4), 64);
+    d->parallel = LLVMGetParam(d->run, 5);
+    d->weights = LLVMGetParam(d->run, 6);
+    begin_sizes(d);
     d->scratch = ran_build_offset(&d->b, d->workspace,
                                   ran_build_dim(&d->b, ran_parts_workspace(d->model->parts)));
-    d->status = ran_build_alloca(&d->b, ran_build_i64_type(&d->b), "status");
-    ran_build_store_word(&d->b, ran_build_i64(&d->b, 0), d->status, 0);
+    begin_status(d);
     d->io = ran_build_alloca(&d->b, LLVMArrayType2(pointer, widest_io(d)), "io");
 }
 
@@ -259,6 +283,8 @@ static ran_status build_run(driver *d, const ran_part *part)
         status = status ? status : one;
     }
     call_profile(d);
+    if (ran_driver_is_outermost(d))
+        ran_driver_deliver_outputs(d);
     ran_build_return_i32(&d->b, ran_build_load_word(&d->b, i32_type(d), d->status, 0));
     return status;
 }
@@ -282,10 +308,11 @@ static LLVMValueRef total_size(driver *d, LLVMValueRef slots)
 {
     ran_llvm *b = &d->b;
     LLVMValueRef size = ran_build_dim(b, ran_parts_workspace(d->model->parts));
-    if (d->model->scratch)
+    if (d->model->scratch) {
+        const ran_dim *most = ran_symbols_most(b->context, d->symbols, d->model->scratch);
         size = ran_build_add(b, size,
-                             ran_build_mul(b, ran_build_zext(b, slots),
-                                           ran_build_dim(b, d->model->scratch)));
+                             ran_build_mul(b, ran_build_zext(b, slots), ran_build_dim(b, most)));
+    }
     return ran_build_add(b, size, ran_build_i64(b, 63));
 }
 
@@ -295,9 +322,7 @@ static void build_size(driver *d)
     LLVMValueRef size =
         add_function(d, ".workspace_size", ran_build_i64_type(&d->b), parameters, 2);
     ran_build_begin(&d->b, size);
-    for (size_t i = 0; i < d->b.symbol_count; i++)
-        d->symbol_values[i] = ran_build_load_word(&d->b, ran_build_i64_type(&d->b),
-                                                  LLVMGetParam(size, 0), (int64_t)i);
+    ran_driver_load_symbols(d, LLVMGetParam(size, 0), d->symbols->argument_count);
     ran_build_return_value(&d->b, total_size(d, LLVMGetParam(size, 1)));
 }
 
@@ -340,13 +365,14 @@ ran_status ran_driver_build(ran_compiled *model)
     ran_codegen *codegen = model->codegen;
     create_module(model);
     driver d = {.model = model,
+                .symbols = &codegen->symbols,
                 .b = {.context = model->context,
                       .target = &codegen->target,
                       .llvm = codegen->llvm,
                       .module = model->llvm,
                       .builder = LLVMCreateBuilderInContext(codegen->llvm),
-                      .symbols = codegen->symbols,
-                      .symbol_count = codegen->symbol_count}};
+                      .symbols = codegen->symbols.items,
+                      .symbol_count = codegen->symbols.count}};
     d.b.symbol_values = d.symbol_values;
     build_tasks(&d);
     ran_status status = build_runs(&d);

@@ -16,6 +16,7 @@ typedef struct control {
     driver *d;
     const ran_op *kernel, *anchor, *call;
     size_t carried;
+    LLVMValueRef symbols;                     /* an array of words */
     LLVMValueRef inputs, outputs;             /* arrays of pointers */
     LLVMValueRef iteration, rest;             /* words: done, still allowed */
     LLVMValueRef condition_bytes, next_bytes; /* one byte each */
@@ -55,6 +56,7 @@ static void begin(control *c, driver *d, const ran_op *kernel)
     *c = (control){.d = d, .kernel = kernel, .anchor = ran_kernel_anchor(kernel)};
     c->call = ran_control_call(kernel, 0);
     c->carried = ran_loop_carried(c->anchor);
+    c->symbols = ran_driver_store_symbols(d);
     c->inputs = pointer_array(&d->b, ran_op_operand_count(c->call), "inputs");
     c->outputs = pointer_array(&d->b, ran_op_result_count(c->call), "outputs");
 }
@@ -72,9 +74,11 @@ static void call_region(const control *c, size_t region)
 {
     driver *d = c->d;
     const ran_part *part = ran_parts_find(d->model->parts, ran_control_callee(c->kernel, region));
-    LLVMValueRef arguments[] = {
-        LLVMGetParam(d->run, 0), c->inputs, c->outputs, d->workspace, d->parallel, d->weights};
-    LLVMValueRef code = ran_build_call(&d->b, ran_driver_run(d, part), arguments, 6);
+    LLVMValueRef no_sizes = LLVMConstNull(ran_build_pointer_type(&d->b));
+    LLVMValueRef arguments[RAN_RUN_PARAMETERS] = {c->symbols,   c->inputs,   c->outputs, no_sizes,
+                                                  d->workspace, d->parallel, d->weights};
+    LLVMValueRef code =
+        ran_build_call(&d->b, ran_driver_run(d, part), arguments, RAN_RUN_PARAMETERS);
     LLVMValueRef before = load_i64(&d->b, d->status);
     ran_build_store_word(&d->b, ran_build_max(&d->b, before, ran_build_zext(&d->b, code)),
                          d->status, 0);

@@ -32,7 +32,17 @@ int64_t ran_emission_io_result(const ran_emission *emission, size_t index)
 int64_t ran_emission_io_status(const ran_emission *emission)
 {
     return ran_emission_io_result(emission, ran_op_result_count(emission->kernel)) +
-           (int64_t)emission->symbol_count;
+           (int64_t)emission->symbols->count;
+}
+
+int64_t ran_emission_size_word(const ran_emission *emission, const ran_dim *symbol)
+{
+    const ran_symbols *symbols = emission->symbols;
+    size_t index = symbols->argument_count;
+    while (index < symbols->count && symbols->items[index] != symbol)
+        index++;
+    RAN_ASSERT(emission->context, index < symbols->count);
+    return 1 + (int64_t)(index - symbols->argument_count);
 }
 
 const ran_tensor *ran_op_constant_operand(const ran_op *op, size_t operand)

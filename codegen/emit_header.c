@@ -53,7 +53,7 @@ static void print_opening(const ran_compiled *model, FILE *out)
 
 static void print_symbols(const ran_compiled *model, FILE *out)
 {
-    for (size_t i = 0; i < model->codegen->symbol_count; i++)
+    for (size_t i = 0; i < model->codegen->symbols.argument_count; i++)
         fprintf(out, "int64_t %s, ", ran_size_identifier(model, i));
 }
 
@@ -77,6 +77,24 @@ static void describe_value(const ran_compiled *model, FILE *out, const char *kin
     fprintf(out, name && *name ? "\")\n" : "\n");
 }
 
+static bool depends_on_data(const ran_compiled *model, size_t output)
+{
+    return ran_symbols_depend_on_data(&model->codegen->symbols,
+                                      ran_value_type(ran_op_operand(return_op(model), output)));
+}
+
+/* What has room in any case. */
+static void describe_most(const ran_compiled *model, FILE *out, const ran_type *type)
+{
+    fprintf(out, " *             at most");
+    for (int axis = 0; axis < ran_type_rank(type); axis++) {
+        const ran_dim *most =
+            ran_symbols_most(model->context, &model->codegen->symbols, ran_type_dim(type, axis));
+        fprintf(out, "%s%s", axis ? " x " : " ", ran_dim_text(model->context, most));
+    }
+    fprintf(out, "\n");
+}
+
 static void describe_values(const ran_compiled *model, FILE *out)
 {
     ran_region *body = ran_function_body(model->function);
@@ -84,10 +102,13 @@ static void describe_values(const ran_compiled *model, FILE *out)
         describe_value(model, out, "input", ran_input_identifier(model, i),
                        ran_value_name(ran_region_argument(body, i)),
                        ran_value_type(ran_region_argument(body, i)));
-    for (size_t i = 0; i < return_op(model)->operand_count; i++)
+    for (size_t i = 0; i < return_op(model)->operand_count; i++) {
+        const ran_type *type = ran_value_type(ran_op_operand(return_op(model), i));
         describe_value(model, out, "output", ran_output_identifier(model, i),
-                       ran_function_output_name(model->function, i),
-                       ran_value_type(ran_op_operand(return_op(model), i)));
+                       ran_function_output_name(model->function, i), type);
+        if (depends_on_data(model, i))
+            describe_most(model, out, type);
+    }
 }
 
 static void print_size(const ran_compiled *model, FILE *out)
@@ -119,30 +140,58 @@ static void print_cpu(const ran_compiled *model, FILE *out)
     fprintf(out, "\n");
 }
 
-static void print_run(const ran_compiled *model, FILE *out)
+static void print_codes(const ran_compiled *model, FILE *out)
+{
+    bool sized = false;
+    for (size_t i = 0; i < return_op(model)->operand_count; i++)
+        sized |= depends_on_data(model, i);
+    if (sized)
+        fprintf(out, "An output whose size depends on data (?) takes a capacity,\n"
+                     " * the elements for which there is room, and gives its shape.\n * ");
+    fprintf(out, "Returns 0, or why there are no results:\n");
+    print_cpu(model, out);
+    fprintf(out, " * 2: an index in the data is out of range\n");
+    if (sized)
+        fprintf(out,
+                " * 3: an output has more elements than its capacity; its shape says how many\n");
+    if (model->codegen->symbols.count)
+        fprintf(out, " * 4: sizes don't fit together\n");
+}
+
+static void print_inputs(const ran_compiled *model, FILE *out)
 {
     ran_region *body = ran_function_body(model->function);
+    for (size_t i = 0; i < input_count(model); i++)
+        fprintf(out, "const %s *%s, ",
+                c_type(ran_type_elem(ran_value_type(ran_region_argument(body, i)))),
+                ran_input_identifier(model, i));
+}
+
+static void print_outputs(const ran_compiled *model, FILE *out)
+{
+    for (size_t i = 0; i < return_op(model)->operand_count; i++) {
+        const ran_type *type = ran_value_type(ran_op_operand(return_op(model), i));
+        const char *name = ran_output_identifier(model, i);
+        fprintf(out, "%s *%s, ", c_type(ran_type_elem(type)), name);
+        if (depends_on_data(model, i))
+            fprintf(out, "size_t %s_capacity, int64_t *%s_shape, ", name, name);
+    }
+}
+
+static void print_run(const ran_compiled *model, FILE *out)
+{
     fprintf(out, "/* One run. Arrays are dense and row-major, aligned as their elements; f16 and\n"
                  " * bf16 are uint16_t, bool is uint8_t. Re-entrant with a workspace a call.\n"
-                 " * parallel may be NULL. Returns 0, or why nothing was computed (3 is reserved):\n"
-                 " * 2: an index in the data is out of range\n");
-    if (model->codegen->symbol_count)
-        fprintf(out, " * 4: sizes don't fit together\n");
-    print_cpu(model, out);
+                 " * parallel may be NULL. ");
+    print_codes(model, out);
     describe_values(model, out);
     if (!model->weights_embedded)
         fprintf(out, " *   weights   the contents of the weights file (%llu bytes, 64-byte aligned)\n",
                 (unsigned long long)ran_memory_plan_weights_size(model->plan));
     fprintf(out, " */\nint %s_run(", model->prefix);
     print_symbols(model, out);
-    for (size_t i = 0; i < input_count(model); i++)
-        fprintf(out, "const %s *%s, ",
-                c_type(ran_type_elem(ran_value_type(ran_region_argument(body, i)))),
-                ran_input_identifier(model, i));
-    for (size_t i = 0; i < return_op(model)->operand_count; i++)
-        fprintf(out, "%s *%s, ",
-                c_type(ran_type_elem(ran_value_type(ran_op_operand(return_op(model), i)))),
-                ran_output_identifier(model, i));
+    print_inputs(model, out);
+    print_outputs(model, out);
     fprintf(out, "void *workspace, const struct ran_parallel *parallel%s);\n\n",
             model->weights_embedded ? "" : ", const void *weights");
 }

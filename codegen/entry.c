@@ -22,6 +22,9 @@
 
 #include "codegen/cpu/cpu.h"
 
+/* symbols, inputs, outputs, sizes, workspace, parallel, weights */
+enum { RUN_PARAMETERS = 7, WEIGHTS = 6 };
+
 typedef struct entry {
     ran_compiled *model;
     ran_llvm b;
@@ -173,7 +176,7 @@ typedef struct call {
     const ran_compiled *variant;
     int64_t index;
     LLVMValueRef chosen, result;
-    LLVMValueRef arguments[6];
+    LLVMValueRef arguments[RUN_PARAMETERS];
 } call;
 
 static void call_variant(ran_llvm *b, void *data, bool chosen)
@@ -181,7 +184,7 @@ static void call_variant(ran_llvm *b, void *data, bool chosen)
     call *c = data;
     if (chosen) {
         LLVMValueRef run = variant_function(c->e, c->variant, ".run");
-        LLVMValueRef code = ran_build_call(b, run, c->arguments, 6);
+        LLVMValueRef code = ran_build_call(b, run, c->arguments, RUN_PARAMETERS);
         ran_build_store_word(b, ran_build_zext(b, code), c->result, 0);
         return;
     }
@@ -196,14 +199,10 @@ static void call_variant(ran_llvm *b, void *data, bool chosen)
 
 /* ---- Sizes that don't fit ------------------------------------------------------------ */
 
-/* `text` where a condition does not hold, else `otherwise`. */
-static LLVMValueRef text_unless(entry *e, const ran_condition *c, LLVMValueRef otherwise)
+/* By the arguments: what depends on data the driver tests, when it is known. */
+static bool is_known(const entry *e, const ran_dim *dim)
 {
-    ran_llvm *b = &e->b;
-    LLVMValueRef x = ran_build_dim(b, c->a), y = ran_build_dim(b, c->b);
-    LLVMValueRef wrong = c->relation == RAN_EQUAL ? ran_build_not(b, ran_build_equal(b, x, y))
-                                                  : ran_build_less(b, x, y);
-    return ran_build_select(b, wrong, string_global(e, c->text), otherwise);
+    return ran_symbols_know(&e->model->codegen->symbols, dim, e->b.symbol_count);
 }
 
 /* PREFIX.unmet(symbols): the first condition that does not hold, as text; NULL: all do. */
@@ -211,13 +210,16 @@ static void build_unmet(entry *e)
 {
     ran_llvm *b = &e->b;
     LLVMTypeRef pointer = ran_build_pointer_type(b);
-    const ran_conditions *conditions = &e->model->conditions;
+    const ran_function *function = e->model->function;
     e->unmet = add_function(e, ".unmet", pointer, &pointer, 1, false);
     ran_build_begin(b, e->unmet);
     load_symbols(e, LLVMGetParam(e->unmet, 0));
     LLVMValueRef text = LLVMConstNull(pointer);
-    for (size_t i = conditions->count; i-- > 0;)
-        text = text_unless(e, &conditions->items[i], text);
+    for (size_t i = function->condition_count; i-- > 0;) {
+        const ran_condition *c = &function->conditions[i];
+        if (is_known(e, c->a) && is_known(e, c->b))
+            text = ran_build_select(b, ran_build_unmet(b, c), string_global(e, c->text), text);
+    }
     for (size_t i = 0; i < b->symbol_count; i++) {
         const char *name = ran_dim_name(b->symbols[i]);
         LLVMValueRef wrong = ran_build_less(b, e->symbol_values[i], ran_build_i64(b, 0));
@@ -264,15 +266,15 @@ static void build_run(entry *e)
 {
     ran_llvm *b = &e->b;
     LLVMTypeRef pointer = ran_build_pointer_type(b);
-    LLVMTypeRef parameters[] = {pointer, pointer, pointer, pointer, pointer, pointer};
-    e->run = add_function(e, ".run", i32_type(e), parameters, 6, false);
+    LLVMTypeRef parameters[] = {pointer, pointer, pointer, pointer, pointer, pointer, pointer};
+    e->run = add_function(e, ".run", i32_type(e), parameters, RUN_PARAMETERS, false);
     ran_build_begin(b, e->run);
     check_sizes(e, LLVMGetParam(e->run, 0));
     call none = {.e = e, .index = -1};
-    for (unsigned i = 0; i < 6; i++)
+    for (unsigned i = 0; i < RUN_PARAMETERS; i++)
         none.arguments[i] = LLVMGetParam(e->run, i);
     if (e->model->weights_embedded)
-        none.arguments[5] = embedded_weights(e);
+        none.arguments[WEIGHTS] = embedded_weights(e);
     none.chosen = ran_build_call(b, e->variant, NULL, 0);
     none.result = ran_build_alloca(b, ran_build_i64_type(b), "code");
     call_variant(b, &none, false);
@@ -298,11 +300,16 @@ static void build_size(entry *e)
 
 /* ---- Typed functions ----------------------------------------------------------------- */
 
+static LLVMValueRef array_of(entry *e, size_t count)
+{
+    LLVMTypeRef word = ran_build_i64_type(&e->b);
+    return ran_build_alloca(&e->b, LLVMArrayType2(word, count ? count : 1), "");
+}
+
 static LLVMValueRef array_of_parameters(entry *e, LLVMValueRef function, unsigned *next,
                                         size_t count)
 {
-    LLVMValueRef array = ran_build_alloca(
-        &e->b, LLVMArrayType2(ran_build_i64_type(&e->b), count ? count : 1), "");
+    LLVMValueRef array = array_of(e, count);
     for (size_t i = 0; i < count; i++)
         ran_build_store_word(&e->b, LLVMGetParam(function, (*next)++), array, (int64_t)i);
     return array;
@@ -323,33 +330,85 @@ static void build_typed_size(entry *e)
     ran_build_return_value(&e->b, ran_build_call(&e->b, e->size, arguments, 2));
 }
 
-static void build_typed_run(entry *e)
+static bool depends_on_data(const entry *e, size_t output)
 {
-    size_t inputs = input_count(e), outputs = return_op(e)->operand_count;
-    size_t count = e->b.symbol_count + inputs + outputs + 3;
-    LLVMTypeRef *parameters = malloc(count * sizeof(*parameters));
-    unsigned n = 0, next = 0;
+    const ran_value *value = ran_op_operand(return_op(e), output);
+    return ran_symbols_depend_on_data(&e->model->codegen->symbols, ran_value_type(value));
+}
+
+/* Of an output whose size depends on data: pointer, capacity, shape. */
+static unsigned add_output_types(entry *e, LLVMTypeRef *parameters, unsigned n)
+{
+    for (size_t i = 0; i < return_op(e)->operand_count; i++) {
+        parameters[n++] = ran_build_pointer_type(&e->b);
+        if (!depends_on_data(e, i))
+            continue;
+        parameters[n++] = ran_build_i64_type(&e->b);
+        parameters[n++] = ran_build_pointer_type(&e->b);
+    }
+    return n;
+}
+
+static LLVMValueRef declare_typed_run(entry *e)
+{
+    size_t most = e->b.symbol_count + input_count(e) + 3 * return_op(e)->operand_count + 3;
+    LLVMTypeRef *parameters = calloc(most, sizeof(*parameters));
+    unsigned n = 0;
+    if (!parameters)
+        RAN_BUG(e->b.context, "out of memory");
     while (n < e->b.symbol_count)
         parameters[n++] = ran_build_i64_type(&e->b);
-    while (n < count)
+    while (n < e->b.symbol_count + input_count(e))
         parameters[n++] = ran_build_pointer_type(&e->b);
-    if (e->model->weights_embedded)
-        n--;
+    n = add_output_types(e, parameters, n);
+    for (int i = 0; i < (e->model->weights_embedded ? 2 : 3); i++)
+        parameters[n++] = ran_build_pointer_type(&e->b);
     LLVMValueRef function = add_function(e, "_run", i32_type(e), parameters, n, true);
     free(parameters);
+    return function;
+}
+
+/* The arrays of outputs, and of the capacities and shapes of those that depend on data. */
+static void gather_outputs(entry *e, LLVMValueRef function, unsigned *next,
+                           LLVMValueRef *out_outputs, LLVMValueRef *out_sizes)
+{
+    size_t count = return_op(e)->operand_count;
+    LLVMValueRef capacities = array_of(e, count), shapes = array_of(e, count);
+    *out_outputs = array_of(e, count);
+    *out_sizes = array_of(e, 2);
+    ran_build_store_word(&e->b, capacities, *out_sizes, 0);
+    ran_build_store_word(&e->b, shapes, *out_sizes, 1);
+    for (size_t i = 0; i < count; i++) {
+        ran_build_store_word(&e->b, LLVMGetParam(function, (*next)++), *out_outputs, (int64_t)i);
+        if (!depends_on_data(e, i))
+            continue;
+        ran_build_store_word(&e->b, LLVMGetParam(function, (*next)++), capacities, (int64_t)i);
+        ran_build_store_word(&e->b, LLVMGetParam(function, (*next)++), shapes, (int64_t)i);
+    }
+}
+
+static void build_typed_run(entry *e)
+{
+    unsigned next = 0;
+    LLVMValueRef function = declare_typed_run(e);
     ran_build_begin(&e->b, function);
-    LLVMValueRef arguments[6];
+    LLVMValueRef arguments[RUN_PARAMETERS];
     arguments[0] = array_of_parameters(e, function, &next, e->b.symbol_count);
-    arguments[1] = array_of_parameters(e, function, &next, inputs);
-    arguments[2] = array_of_parameters(e, function, &next, outputs);
-    arguments[3] = LLVMGetParam(function, next++);
+    arguments[1] = array_of_parameters(e, function, &next, input_count(e));
+    gather_outputs(e, function, &next, &arguments[2], &arguments[3]);
     arguments[4] = LLVMGetParam(function, next++);
-    arguments[5] = e->model->weights_embedded ? LLVMConstNull(ran_build_pointer_type(&e->b))
-                                              : LLVMGetParam(function, next);
-    ran_build_return_i32(&e->b, ran_build_call(&e->b, e->run, arguments, 6));
+    arguments[5] = LLVMGetParam(function, next++);
+    arguments[WEIGHTS] = e->model->weights_embedded ? LLVMConstNull(ran_build_pointer_type(&e->b))
+                                                    : LLVMGetParam(function, next);
+    ran_build_return_i32(&e->b, ran_build_call(&e->b, e->run, arguments, RUN_PARAMETERS));
 }
 
 /* ---- Shapes of the outputs ----------------------------------------------------------- */
+
+static const ran_dim *most_of(const entry *e, const ran_dim *dim)
+{
+    return ran_symbols_most(e->b.context, &e->model->codegen->symbols, dim);
+}
 
 static LLVMValueRef build_shapes(entry *e)
 {
@@ -363,7 +422,7 @@ static LLVMValueRef build_shapes(entry *e)
     for (size_t i = 0; i < ret->operand_count; i++) {
         const ran_type *type = ran_value_type(ran_op_operand(ret, i));
         for (int axis = 0; axis < ran_type_rank(type); axis++)
-            ran_build_store_word(&e->b, ran_build_dim(&e->b, ran_type_dim(type, axis)),
+            ran_build_store_word(&e->b, ran_build_dim(&e->b, most_of(e, ran_type_dim(type, axis))),
                                  LLVMGetParam(function, 1), next++);
     }
     ran_build_return(&e->b);
@@ -379,7 +438,7 @@ static int64_t described_dim(const entry *e, const ran_dim *dim)
     for (size_t i = 0; i < e->b.symbol_count; i++)
         if (e->b.symbols[i] == dim)
             return -1 - (int64_t)i;
-    return INT64_MIN;
+    return is_known(e, dim) ? RAN_DIM_EXPRESSION : RAN_DIM_DATA;
 }
 
 static LLVMValueRef dims_global(entry *e, const ran_type *type)
@@ -501,8 +560,8 @@ ran_status ran_entry_build(ran_compiled *model)
                      .target = &codegen->target,
                      .llvm = codegen->llvm,
                      .module = model->llvm,
-                     .symbols = codegen->symbols,
-                     .symbol_count = codegen->symbol_count}};
+                     .symbols = codegen->symbols.items,
+                     .symbol_count = codegen->symbols.argument_count}};
     ran_status status = RAN_OK;
     e.b.symbol_values = e.symbol_values;
     if (model->next_variant)

@@ -33,9 +33,7 @@ struct ran_codegen {
     LLVMContextRef llvm;
     LLVMTargetMachineRef machine;
     LLVMModuleRef vecmath;
-    /* The symbolic dimensions of the function being compiled, in the order of its arguments. */
-    const ran_dim **symbols;
-    size_t symbol_count;
+    ran_symbols symbols; /* of the function being compiled; owned */
     ran_kernel *kernels;
     size_t kernel_count;
     ran_kernel_cache *cache; /* owned; NULL: none */

@@ -35,6 +35,7 @@ libcodegen_la_SOURCES = \
 	codegen/driver.c \
 	codegen/driver.h \
 	codegen/driver_control.c \
+	codegen/driver_sizes.c \
 	codegen/elementwise/elementwise.c \
 	codegen/elementwise/elementwise.h \
 	codegen/elementwise/map.h \
@@ -58,6 +59,8 @@ libcodegen_la_SOURCES = \
 	codegen/fuse.c \
 	codegen/generate.h \
 	codegen/index/cache.h \
+	codegen/index/choose.h \
+	codegen/index/choose_host.c \
 	codegen/index/elements.h \
 	codegen/index/grid.h \
 	codegen/index/index.h \
@@ -122,6 +125,7 @@ libcodegen_la_SOURCES = \
 	codegen/select.c \
 	codegen/space.c \
 	codegen/specialize.c \
+	codegen/symbols.c \
 	codegen/target.c \
 	codegen/updates.c \
 	codegen/weights.c
@@ -141,6 +145,7 @@ KERNEL_BODIES = \
 	codegen/cpu/detect.c \
 	codegen/elementwise/map.c \
 	codegen/index/cache.c \
+	codegen/index/choose.c \
 	codegen/index/elements.c \
 	codegen/index/grid.c \
 	codegen/index/rows.c \

@@ -216,7 +216,9 @@ static ran_status make_kernels(ran_function *function, const ran_target *target,
 ran_status ran_lower(ran_function *function, const ran_target *target,
                      const ran_compile_options *options)
 {
-    ran_status status = lower_control(function, target, options);
+    ran_status status = ran_function_state_conditions(function);
+    if (!status)
+        status = lower_control(function, target, options);
     ran_drop_expands(function);
     if (!status)
         status = ran_expand_ops(function, target);

@@ -32,7 +32,8 @@ typedef struct ran_part {
 } ran_part;
 
 /* A lowered function, first, and those that its control flow calls, at any depth. */
-RAN_MUST_USE ran_status ran_parts_create(ran_function *function, RAN_GIVE ran_part **out_parts);
+RAN_MUST_USE ran_status ran_parts_create(ran_function *function, const ran_symbols *symbols,
+                                         RAN_GIVE ran_part **out_parts);
 void ran_parts_destroy(RAN_TAKE ran_part *parts);
 const ran_part *ran_parts_find(const ran_part *parts, const ran_function *function);
 const ran_dim *ran_parts_workspace(const ran_part *parts);

@@ -7,8 +7,10 @@
  * the largest first, each at the gap that fits best among those that live at the same time.
  * A kernel's result takes over an operand's buffer where the operand dies there, has the same type
  * and is read only by elementwise ops behind the anchor (so at the place that is stored next).
- * The operands of a concatenation are computed where they belong in its result, which then lives
- * from the first of them on; unless that takes much more memory than copying.
+ * An output whose size data decide has no place of the caller's until that is known: it lives in
+ * the workspace up to the end, where the driver copies it. The operands of a concatenation are
+ * computed where they belong in its result, which then lives from the first of them on; unless that
+ * takes much more memory than copying.
  *
  * Sizes may be symbolic: a size is a constant times a product of symbolic factors; buffers with the
  * same factors form a class that is planned in its own units, and the classes lie one after the
@@ -38,6 +40,8 @@ typedef struct buffer {
 struct ran_memory_plan {
     ran_context *context;
     const ran_function *function;
+    const ran_symbols *symbols;
+    bool roomy; /* the caller's outputs are as large as they can be */
     buffer *buffers;
     size_t count, capacity;
     const buffer **constants; /* in the order of their offsets; some may be another plan's */
@@ -49,7 +53,7 @@ struct ran_memory_plan {
     size_t ordered_count;
 };
 
-/* ---- Sizes ----------------------------------------------------------------------------------------- */
+/* ---- Sizes --------------------------------------------------------------------------- */
 
 static void split_factors(ran_context *context, const ran_dim *dim, int64_t *constant,
                           const ran_dim **factors)
@@ -69,14 +73,15 @@ static int64_t align(int64_t bytes)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static void set_size(ran_context *context, buffer *b)
+static void set_size(const ran_memory_plan *plan, buffer *b)
 {
+    ran_context *context = plan->context;
     const ran_type *type = ran_value_type(b->root);
     ran_layout layout = ran_type_layout(type);
     b->units = 1;
     b->factors = ran_dim_constant(context, 1);
     for (int i = 0; i < ran_type_rank(type); i++) {
-        const ran_dim *dim = ran_type_dim(type, i);
+        const ran_dim *dim = ran_symbols_most(context, plan->symbols, ran_type_dim(type, i));
         if (layout.block && i == layout.axis)
             dim = ran_dim_binary(context, RAN_DIM_MUL, ran_dim_constant(context, layout.block),
                                  ran_dim_binary(context, RAN_DIM_CEILDIV, dim,
@@ -86,7 +91,7 @@ static void set_size(ran_context *context, buffer *b)
     b->units = align((int64_t)ran_elem_bytes(ran_type_elem(type), b->units));
 }
 
-/* ---- Buffers ----------------------------------------------------------------------------------------- */
+/* ---- Buffers ------------------------------------------------------------------------- */
 
 static int compare_roots(const void *a, const void *b)
 {
@@ -114,7 +119,7 @@ static void add_buffer(ran_memory_plan *plan, const ran_value *root, ran_place p
         reserve(plan, plan->capacity * 2);
     buffer *b = &plan->buffers[plan->count++];
     *b = (buffer){.root = root, .place = place, .first = first, .last = first};
-    set_size(plan->context, b);
+    set_size(plan, b);
 }
 
 /* Also those that an op reads through views. */
@@ -151,6 +156,18 @@ static void collect(ran_memory_plan *plan)
         plan->buffers[i].owner = i;
 }
 
+/* An output, or something that lives up to the end to be copied into one. */
+static void place_output(ran_memory_plan *plan, const ran_op *ret, size_t index, size_t end)
+{
+    const ran_value *value = ran_op_operand(ret, index);
+    buffer *b = find(plan, value);
+    RAN_ASSERT(plan->context, b && b->place.kind == RAN_PLACE_WORKSPACE);
+    if (!plan->roomy && ran_symbols_depend_on_data(plan->symbols, ran_value_type(value)))
+        b->last = end;
+    else
+        b->place = (ran_place){.kind = RAN_PLACE_OUTPUT, .index = index};
+}
+
 static void find_live_ranges(ran_memory_plan *plan)
 {
     size_t position = 1;
@@ -162,14 +179,11 @@ static void find_live_ranges(ran_memory_plan *plan)
                 b->last = position;
         }
     const ran_op *ret = ran_region_terminator(body);
-    for (size_t i = 0; i < ret->operand_count; i++) {
-        buffer *b = find(plan, ran_op_operand(ret, i));
-        RAN_ASSERT(plan->context, b && b->place.kind == RAN_PLACE_WORKSPACE);
-        b->place = (ran_place){.kind = RAN_PLACE_OUTPUT, .index = i};
-    }
+    for (size_t i = 0; i < ret->operand_count; i++)
+        place_output(plan, ret, i, position);
 }
 
-/* ---- In place -------------------------------------------------------------------------------------------- */
+/* ---- In place ------------------------------------------------------------------------ */
 
 /* Every operand in the buffer must be read exactly where the result is stored. */
 static bool is_safe(const ran_memory_plan *plan, const ran_op *kernel, const buffer *b)
@@ -210,7 +224,7 @@ static void share_in_place(ran_memory_plan *plan)
             take_over(plan, op, position);
 }
 
-/* ---- Concatenation in place ----------------------------------------------------------------------- */
+/* ---- Concatenation in place ---------------------------------------------------------- */
 
 /* Whether each operand is one run of the result's memory. */
 static bool has_runs(const ran_op *kernel)
@@ -306,7 +320,7 @@ bool ran_memory_plan_is_done(const ran_memory_plan *plan, const ran_op *kernel)
     return kernel->result_count == 1 && find(plan, ran_op_result(kernel, 0))->complete;
 }
 
-/* ---- Placement ---------------------------------------------------------------------------------------------- */
+/* ---- Placement ----------------------------------------------------------------------- */
 
 static int by_size(const void *a, const void *b)
 {
@@ -431,7 +445,7 @@ static void inherit_places(ran_memory_plan *plan)
     }
 }
 
-/* ---- Constants -------------------------------------------------------------------------------------------------- */
+/* ---- Constants ----------------------------------------------------------------------- */
 
 static bool same_constant(const buffer *a, const buffer *b)
 {
@@ -492,7 +506,7 @@ void ran_memory_plan_share_weights(ran_memory_plan *plan, ran_memory_plan *weigh
     place_constants(plan, weights);
 }
 
-/* ---- Reports --------------------------------------------------------------------------------------------------- */
+/* ---- Reports ------------------------------------------------------------------------- */
 
 static int by_first(const void *a, const void *b)
 {
@@ -512,9 +526,10 @@ static void order_workspace(ran_memory_plan *plan)
     qsort(plan->ordered, plan->ordered_count, sizeof(*plan->ordered), by_first);
 }
 
-/* ---- The plan --------------------------------------------------------------------------------------------------- */
+/* ---- The plan ------------------------------------------------------------------------ */
 
-ran_status ran_memory_plan_create(const ran_function *function, ran_memory_plan **out_plan)
+ran_status ran_memory_plan_create(const ran_function *function, const ran_symbols *symbols,
+                                  bool roomy, ran_memory_plan **out_plan)
 {
     ran_context *context = ran_module_context(ran_function_module(function));
     ran_memory_plan *plan = calloc(1, sizeof(*plan));
@@ -522,6 +537,8 @@ ran_status ran_memory_plan_create(const ran_function *function, ran_memory_plan 
         return ran_error(context, RAN_INVALID, "out of memory");
     plan->context = context;
     plan->function = function;
+    plan->symbols = symbols;
+    plan->roomy = roomy;
     collect(plan);
     find_live_ranges(plan);
     share_concats(plan);

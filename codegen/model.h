@@ -20,7 +20,6 @@ struct ran_compiled {
     const char *prefix;
     bool weights_embedded;
     ran_compile_options options;
-    ran_conditions conditions;  /* on its sizes, which a run checks */
     const ran_dim *scratch;     /* bytes a slot, the largest of all kernels, aligned */
     LLVMModuleRef llvm;         /* the whole model */
     const ran_op **kernels;     /* in the order of execution */

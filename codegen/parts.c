@@ -10,20 +10,24 @@ static const ran_dim *end_of(const ran_part *part)
                           ran_memory_plan_workspace(part->plan));
 }
 
-static ran_status add_parts(ran_function *function, const ran_dim *offset, ran_part **end);
+static ran_status add_parts(ran_function *function, const ran_symbols *symbols,
+                            const ran_dim *offset, bool is_callee, ran_part **end);
 
-static ran_status add_callees(const ran_part *part, const ran_op *kernel, ran_part **end)
+static ran_status add_callees(const ran_part *part, const ran_symbols *symbols,
+                              const ran_op *kernel, ran_part **end)
 {
     ran_status status = RAN_OK;
     for (size_t i = 0; !status && i < ran_op_region_count(ran_kernel_anchor(kernel)); i++) {
         while (*end)
             end = &(*end)->next;
-        status = add_parts(ran_control_callee(kernel, i), end_of(part), end);
+        status = add_parts(ran_control_callee(kernel, i), symbols, end_of(part), true, end);
     }
     return status;
 }
 
-static ran_status add_parts(ran_function *function, const ran_dim *offset, ran_part **end)
+/* What control flow calls gets buffers that have room for any size. */
+static ran_status add_parts(ran_function *function, const ran_symbols *symbols,
+                            const ran_dim *offset, bool is_callee, ran_part **end)
 {
     ran_part *part = calloc(1, sizeof(*part));
     if (!part)
@@ -31,18 +35,19 @@ static ran_status add_parts(ran_function *function, const ran_dim *offset, ran_p
                          "out of memory");
     *part = (ran_part){.function = function, .offset = offset};
     *end = part;
-    ran_status status = ran_memory_plan_create(function, &part->plan);
+    ran_status status = ran_memory_plan_create(function, symbols, is_callee, &part->plan);
     RAN_FOR_OPS(ran_function_body(function), op)
     if (!status && op->opcode == RAN_OP_KERNEL && ran_kernel_is_control(op))
-        status = add_callees(part, op, &part->next);
+        status = add_callees(part, symbols, op, &part->next);
     return status;
 }
 
-ran_status ran_parts_create(ran_function *function, ran_part **out_parts)
+ran_status ran_parts_create(ran_function *function, const ran_symbols *symbols,
+                            ran_part **out_parts)
 {
     ran_context *context = ran_module_context(ran_function_module(function));
     *out_parts = NULL;
-    return add_parts(function, ran_dim_constant(context, 0), out_parts);
+    return add_parts(function, symbols, ran_dim_constant(context, 0), false, out_parts);
 }
 
 void ran_parts_destroy(ran_part *parts)

@@ -103,15 +103,32 @@ static int64_t constant_or_unknown(const ran_dim *dim)
     return ran_dim_is_constant(dim) ? ran_dim_value(dim) : -1;
 }
 
-static ran_status plan(ran_function *function, ran_prediction *prediction)
+static ran_status plan(ran_function *function, const ran_symbols *symbols,
+                       ran_prediction *prediction)
 {
     ran_part *parts;
-    ran_status status = ran_parts_create(function, &parts);
+    ran_status status = ran_parts_create(function, symbols, &parts);
     if (status == RAN_OK) {
         prediction->workspace = constant_or_unknown(ran_parts_workspace(parts));
         prediction->live_peak = constant_or_unknown(ran_memory_plan_live_peak(parts->plan));
     }
     ran_parts_destroy(parts);
+    return status;
+}
+
+static ran_status predict(ran_function *function, const ran_target *target,
+                          const ran_compile_options *options, ran_prediction *prediction)
+{
+    ran_symbols symbols;
+    ran_symbols_collect(function, &symbols);
+    ran_status status = ran_check_types(function, &symbols);
+    if (status == RAN_OK)
+        status = ran_lower(function, target, options);
+    if (status == RAN_OK)
+        status = plan(function, &symbols, prediction);
+    if (status == RAN_OK)
+        prediction->seconds = function_seconds(function, target, prediction);
+    ran_symbols_clear(&symbols);
     return status;
 }
 
@@ -126,13 +143,5 @@ ran_status ran_predict(ran_module *module, const ran_compile_options *options,
         function = ran_module_find_function(module, options->entry);
     if (status == RAN_OK && !function)
         status = ran_error(context, RAN_INVALID, "the module has no function to compile");
-    if (status == RAN_OK)
-        status = ran_check_types(function);
-    if (status == RAN_OK)
-        status = ran_lower(function, &target, options);
-    if (status == RAN_OK)
-        status = plan(function, prediction);
-    if (status == RAN_OK)
-        prediction->seconds = function_seconds(function, &target, prediction);
-    return status;
+    return status == RAN_OK ? predict(function, &target, options, prediction) : status;
 }

@@ -24,7 +24,7 @@ int64_t ran_io_symbols(const ran_op *kernel)
 
 int64_t ran_io_status(const ran_codegen *codegen, const ran_op *kernel)
 {
-    return ran_io_symbols(kernel) + (int64_t)codegen->symbol_count;
+    return ran_io_symbols(kernel) + (int64_t)codegen->symbols.count;
 }
 
 int64_t ran_io_scratch(const ran_codegen *codegen, const ran_op *kernel)
@@ -32,7 +32,7 @@ int64_t ran_io_scratch(const ran_codegen *codegen, const ran_op *kernel)
     return ran_io_status(codegen, kernel) + 1;
 }
 
-/* ---- Bodies ------------------------------------------------------------------------------------ */
+/* ---- Bodies -------------------------------------------------------------------------- */
 
 static const struct ran_bitcode_file *find_bitcode(const char *name, const char *flavour)
 {
@@ -86,7 +86,7 @@ static void link_vecmath(ran_codegen *codegen, LLVMModuleRef module)
         RAN_BUG(codegen->context, "vector mathematics does not link");
 }
 
-/* ---- Attributes ------------------------------------------------------------------------------------ */
+/* ---- Attributes ---------------------------------------------------------------------- */
 
 static void add_attribute(ran_codegen *codegen, LLVMValueRef function, const char *name,
                           const char *value)
@@ -135,7 +135,7 @@ static void make_internal(LLVMValueRef function, void *data)
     LLVMRemoveEnumAttributeAtIndex(function, LLVMAttributeFunctionIndex, kind);
 }
 
-/* ---- The kernel function ----------------------------------------------------------------------------- */
+/* ---- The kernel function ------------------------------------------------------------- */
 
 static bool is_constant_spec(const ran_emission *emission)
 {
@@ -253,21 +253,21 @@ static ran_status optimize(ran_codegen *codegen, LLVMModuleRef module)
     return status;
 }
 
-/* ---- One kernel -------------------------------------------------------------------------------------------- */
+/* ---- One kernel ---------------------------------------------------------------------- */
 
 static ran_status generate(ran_codegen *codegen, const ran_emission *emission, const char *name,
                            LLVMModuleRef *out_module)
 {
     LLVMValueRef symbol_values[RAN_SPEC_MAX];
     ran_llvm b = {.context = codegen->context,
-                   .target = &codegen->target,
-                   .llvm = codegen->llvm,
-                   .module = load_body(codegen, emission->body, false),
-                   .builder = LLVMCreateBuilderInContext(codegen->llvm),
-                   .symbols = codegen->symbols,
-                   .symbol_values = symbol_values,
-                   .symbol_count = codegen->symbol_count,
-                   .vecmath = codegen->vecmath};
+                  .target = &codegen->target,
+                  .llvm = codegen->llvm,
+                  .module = load_body(codegen, emission->body, false),
+                  .builder = LLVMCreateBuilderInContext(codegen->llvm),
+                  .symbols = codegen->symbols.items,
+                  .symbol_values = symbol_values,
+                  .symbol_count = codegen->symbols.count,
+                  .vecmath = codegen->vecmath};
     RAN_ASSERT(codegen->context, b.symbol_count <= RAN_SPEC_MAX);
     ran_status status = ran_epilogue_store(&b, emission);
     if (!status && emission->has_load)
@@ -289,7 +289,7 @@ static ran_status generate(ran_codegen *codegen, const ran_emission *emission, c
     return status;
 }
 
-/* ---- Kernels on disk --------------------------------------------------------------------------------- */
+/* ---- Kernels on disk ----------------------------------------------------------------- */
 
 static const char generated_name[] = "ran_kernel";
 
@@ -342,7 +342,7 @@ static ran_status obtain(ran_codegen *codegen, const ran_emission *emission, con
     return RAN_OK;
 }
 
-/* ---- Sharing ------------------------------------------------------------------------------------------------- */
+/* ---- Sharing ------------------------------------------------------------------------- */
 
 static void print_value(FILE *out, ran_context *context, const ran_value *value)
 {
@@ -423,8 +423,8 @@ static void print_emission(FILE *out, const ran_codegen *codegen, const ran_emis
         print_space(out, codegen->context, "load", &emission->load);
     if (emission->scratch)
         fprintf(out, "scratch %s\n", ran_dim_text(codegen->context, emission->scratch));
-    for (size_t i = 0; i < codegen->symbol_count; i++)
-        fprintf(out, "symbol %s\n", ran_dim_name(codegen->symbols[i]));
+    for (size_t i = 0; i < codegen->symbols.count; i++)
+        fprintf(out, "symbol %s\n", ran_dim_name(codegen->symbols.items[i]));
 }
 
 /* Everything that the generated code depends on. */
@@ -488,7 +488,7 @@ ran_status ran_specialize(ran_codegen *codegen, const ran_op *kernel, const char
     ran_emission emission = {.context = codegen->context,
                              .target = &codegen->target,
                              .kernel = kernel,
-                             .symbol_count = codegen->symbol_count,
+                             .symbols = &codegen->symbols,
                              .anchor = ran_kernel_anchor(kernel)};
     ran_status status = row->describe(&emission);
     if (status)
@@ -509,7 +509,7 @@ ran_status ran_specialize(ran_codegen *codegen, const ran_op *kernel, const char
     return status;
 }
 
-/* ---- The generator ---------------------------------------------------------------------------------------------- */
+/* ---- The generator ------------------------------------------------------------------- */
 
 static void initialize_llvm(void)
 {
@@ -575,6 +575,6 @@ void ran_codegen_destroy(ran_codegen *codegen)
     LLVMDisposeModule(codegen->vecmath);
     LLVMDisposeTargetMachine(codegen->machine);
     LLVMContextDispose(codegen->llvm);
-    free(codegen->symbols);
+    ran_symbols_clear(&codegen->symbols);
     free(codegen);
 }

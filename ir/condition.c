@@ -4,8 +4,8 @@
  *
  * Walk: `add %x, %y` of [N, 4] and [M, 4] has the result [max(M, N), 4]; whether it computes
  * anything sensible depends on N and M. The hook states `N = M` through ran_infer_require. The
- * compiler asks for these statements and makes them the first thing that a compiled model does; the
- * evaluator needs none, because its sizes are numbers.
+ * compiler asks for these statements and makes them the first thing that a compiled function does;
+ * the evaluator needs none, because its sizes are numbers.
  */
 #include "ir/infer.h"
 
@@ -80,19 +80,18 @@ static ran_status add_conditions(const ran_op *op, ran_arena *scratch, ran_condi
     return status;
 }
 
-ran_status ran_function_conditions(const ran_function *function, ran_conditions *out_conditions)
+ran_status ran_function_state_conditions(ran_function *function)
 {
     ran_status status = RAN_OK;
     ran_arena *scratch = ran_arena_create();
-    *out_conditions = (ran_conditions){0};
+    ran_conditions list = {0};
     for (const ran_op *op = function->body->first; !status && op; op = op->next)
-        status = add_conditions(op, scratch, out_conditions);
+        status = add_conditions(op, scratch, &list);
+    function->condition_count = list.count;
+    if (list.count)
+        function->conditions =
+            ran_arena_copy(function->module->arena, list.items, list.count * sizeof *list.items);
+    free(list.items);
     ran_arena_destroy(scratch);
     return status;
-}
-
-void ran_conditions_clear(ran_conditions *conditions)
-{
-    free(conditions->items);
-    *conditions = (ran_conditions){0};
 }

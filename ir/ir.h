@@ -136,6 +136,8 @@ struct ran_function {
     ran_region *body;
     const char **output_names;
     size_t output_name_count;
+    struct ran_condition *conditions; /* by ran_function_state_conditions */
+    size_t condition_count;
     ran_function *next;
 };
 
@@ -167,10 +169,9 @@ typedef struct ran_conditions {
     size_t count, capacity;
 } ran_conditions;
 
-/* All that must hold of the sizes when the function runs, each once. */
-RAN_MUST_USE ran_status ran_function_conditions(const ran_function *function,
-                                                ran_conditions *out_conditions);
-void ran_conditions_clear(ran_conditions *conditions);
+/* Keeps with the function all that must hold of its sizes when it runs, each once. Not what its
+ * regions need, which may not run. */
+RAN_MUST_USE ran_status ran_function_state_conditions(ran_function *function);
 
 /* What inference sees and fills. Types are those of this call: symbolic in the compiler, concrete in
  * the evaluator. Ops with regions are inferred in the compiler only. */

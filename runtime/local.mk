@@ -1,6 +1,7 @@
 # runtime/rt: what a compiled model may link; it depends on the C library only. One file a line, sorted.
 # The sources are installed as well: rancc has the target's cc compile them into executables.
 RT_FILES = \
+	runtime/rt/call.h \
 	runtime/rt/load.c \
 	runtime/rt/run.c \
 	runtime/rt/tensor_file.c \

@@ -34,7 +34,7 @@ typedef struct ran_vector {
     ran_elem elem;
 } ran_vector;
 
-/* ---- function.c ------------------------------------------------------------------------------ */
+/* ---- function.c ---------------------------------------------------------------------- */
 
 LLVMTypeRef ran_build_pointer_type(const ran_llvm *b);
 LLVMTypeRef ran_build_i64_type(const ran_llvm *b);
@@ -55,6 +55,9 @@ LLVMValueRef ran_build_has_bits(ran_llvm *b, LLVMValueRef word, uint64_t bits); 
 LLVMValueRef ran_build_equal(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);      /* i1 */
 LLVMValueRef ran_build_less(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);       /* i1; signed */
 LLVMValueRef ran_build_select(ran_llvm *b, LLVMValueRef condition, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef ran_build_below(ran_llvm *b, LLVMValueRef x, LLVMValueRef y); /* i1; unsigned */
+/* i1: whether a condition on sizes does not hold. */
+LLVMValueRef ran_build_unmet(ran_llvm *b, const ran_condition *condition);
 /* Leaves a function that returns i32. */
 void ran_build_return_if(ran_llvm *b, LLVMValueRef condition, LLVMValueRef code);
 LLVMValueRef ran_build_max(ran_llvm *b, LLVMValueRef x, LLVMValueRef y);        /* signed */
@@ -88,7 +91,7 @@ void ran_build_while(ran_llvm *b, LLVMValueRef (*goes_on)(ran_llvm *b, void *dat
 /* Copies bytes; the two ranges do not overlap. */
 void ran_build_copy(ran_llvm *b, LLVMValueRef to, LLVMValueRef from, LLVMValueRef bytes);
 
-/* ---- vector.c ---------------------------------------------------------------------------------- */
+/* ---- vector.c ------------------------------------------------------------------------ */
 
 LLVMTypeRef ran_build_storage_type(const ran_llvm *b, ran_elem elem); /* of one element */
 LLVMTypeRef ran_build_vector_type(const ran_llvm *b, ran_elem elem);  /* of a computed vector */

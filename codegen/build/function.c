@@ -152,6 +152,18 @@ LLVMValueRef ran_build_less(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
     return LLVMBuildICmp(b->builder, LLVMIntSLT, x, y, "");
 }
 
+LLVMValueRef ran_build_below(ran_llvm *b, LLVMValueRef x, LLVMValueRef y)
+{
+    return LLVMBuildICmp(b->builder, LLVMIntULT, x, y, "");
+}
+
+LLVMValueRef ran_build_unmet(ran_llvm *b, const ran_condition *condition)
+{
+    LLVMValueRef x = ran_build_dim(b, condition->a), y = ran_build_dim(b, condition->b);
+    return condition->relation == RAN_EQUAL ? ran_build_not(b, ran_build_equal(b, x, y))
+                                            : ran_build_less(b, x, y);
+}
+
 LLVMValueRef ran_build_select(ran_llvm *b, LLVMValueRef condition, LLVMValueRef x, LLVMValueRef y)
 {
     return LLVMBuildSelect(b->builder, condition, x, y, "");

@@ -13,6 +13,7 @@
  * | grid_sample | two spatial axes, f32 | a point for all channels |
  * | roi_align, deform_conv | f32 | a box; a row of pixels, a tap for all channels of its group |
  * | tensor_scatter | any axis | a copy, then the update's rows |
+ * | non_zero, compress, unique, non_max_suppression | sizes that data decide | one task |
  *
  * Negative indices count from the end; others out of range set the status word and touch nothing.
  */
@@ -21,7 +22,7 @@
 
 #include "codegen/codegen.h"
 
-/* ---- Helpers of the family (index_host.c) ----------------------------------------------------- */
+/* ---- Helpers of the family (index_host.c) -------------------------------------------- */
 
 bool ran_index_is_integer(const ran_value *value); /* i32 or i64 */
 bool ran_index_is_wide(const ran_value *value);    /* i64 */
@@ -37,7 +38,7 @@ const char *ran_index_by_size(ran_emission *emission, const char *name, ran_elem
 const char *ran_index_by_type(ran_emission *emission, const char *name, ran_elem elem);
 bool ran_index_is_reduced_elem(ran_elem elem); /* f32, f64, i32, i64 */
 
-/* ---- Rows ---------------------------------------------------------------------------------------- */
+/* ---- Rows ---------------------------------------------------------------------------- */
 
 #define RAN_INDEX_ROW(name)                                                                        \
     bool ran_##name##_accepts(const ran_op *anchor, const ran_target *target);                     \
@@ -58,6 +59,10 @@ RAN_INDEX_ROW(deform_conv);
 RAN_INDEX_ROW(tensor_scatter);
 RAN_INDEX_ROW(values);
 RAN_INDEX_ROW(range);
+RAN_INDEX_ROW(non_zero);
+RAN_INDEX_ROW(compress);
+RAN_INDEX_ROW(unique);
+RAN_INDEX_ROW(non_max_suppression);
 #undef RAN_INDEX_ROW
 
 #endif

@@ -102,7 +102,7 @@ static double evaluate(const struct ran_model_desc *step, const void *const *sta
         inputs[i] = state[find(step->inputs, step->input_count, score->inputs[i].name)];
     for (int round = 0; round < 20 && workspace; round++) {
         draw_batch(images, labels);
-        if (score->run(NULL, inputs, outputs, workspace, NULL, NULL))
+        if (score->run(NULL, inputs, outputs, NULL, workspace, NULL, NULL))
             exit(EXIT_FAILURE);
         for (int i = 0; i < BATCH; i++)
             right += best(scores + i * CLASSES) == labels[i];
@@ -139,7 +139,7 @@ int main(int argc, char **argv)
     printf("before: %.1f %% right\n", 100 * evaluate(step, inputs));
     for (; counter < STEPS; counter++) {
         draw_batch(images, labels);
-        if (step->run(NULL, inputs, outputs, workspace, NULL, NULL) || finite != 1)
+        if (step->run(NULL, inputs, outputs, NULL, workspace, NULL, NULL) || finite != 1)
             return EXIT_FAILURE;
         if (counter % 50 == 0)
             printf("step %d: loss %.3f\n", (int)counter, loss);

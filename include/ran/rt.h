@@ -21,7 +21,7 @@ enum {
     RAN_RUN_OK = 0,
     RAN_RUN_CPU = 1,      /* this CPU lacks an instruction set of every target of the model */
     RAN_RUN_INDEX = 2,    /* an index in the data is out of range */
-    RAN_RUN_CAPACITY = 3, /* an output is larger than its buffer; reserved */
+    RAN_RUN_CAPACITY = 3, /* an output is larger than its buffer: its shape says how large */
     RAN_RUN_SHAPE = 4,    /* sizes don't fit together; nothing was computed */
 };
 
@@ -38,12 +38,21 @@ struct ran_parallel {
 };
 #endif
 
+/* Extents of a ran_value_desc that are neither a number nor a symbol: the least ones. */
+#define RAN_DIM_EXPRESSION INT64_MIN /* of symbols: output_shapes computes it */
+#define RAN_DIM_DATA (INT64_MIN + 1) /* depends on data: a run tells it */
+
 struct ran_value_desc {
     const char *name;
     int32_t elem;        /* ONNX's TensorProto.DataType */
     int32_t rank;
-    const int64_t *dims; /* at least 0: the extent; -1-k: symbol k; INT64_MIN: an expression of
-                            symbols, see output_shapes */
+    const int64_t *dims; /* at least 0: the extent; -1-k: symbol k; or one of the above */
+};
+
+/* Arrays with an entry for each output; only those of outputs with a RAN_DIM_DATA count. */
+struct ran_output_sizes {
+    const size_t *capacities; /* elements for which there is room */
+    int64_t *const *shapes;   /* where a run writes the extents */
 };
 
 /* One target that the model has code for. */
@@ -62,9 +71,12 @@ struct ran_model_desc {
     const char *const *symbols;
     const struct ran_value_desc *inputs, *outputs;
     size_t (*workspace_size)(const int64_t *symbols, unsigned slots); /* any alignment will do */
+    /* `sizes` may be NULL where no output has a size that depends on data. */
     int (*run)(const int64_t *symbols, const void *const *inputs, void *const *outputs,
-               void *workspace, const struct ran_parallel *parallel, const void *weights);
-    /* The extents of all outputs, one output after the other. */
+               const struct ran_output_sizes *sizes, void *workspace,
+               const struct ran_parallel *parallel, const void *weights);
+    /* The extents of all outputs, one output after the other; of sizes that depend on data, the
+     * most that they can be. */
     void (*output_shapes)(const int64_t *symbols, int64_t *dims);
     uint64_t weights_size; /* bytes of the weights file; 0 when the weights are inside */
     /* The most demanding one first: `run` takes the first that this CPU can run, whose index
@@ -77,7 +89,7 @@ struct ran_model_desc {
     const char *(*unmet)(const int64_t *symbols);
 };
 
-/* ---- libran_rt: the rest of this header ------------------------------------------------------- */
+/* ---- libran_rt: the rest of this header ---------------------------------------------- */
 
 struct ran_rt_tensor; /* ran/tensor_file.h */
 struct ran_rt_error;

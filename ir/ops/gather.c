@@ -323,6 +323,20 @@ static const ran_dim *count_kept(ran_infer *infer)
     return condition ? ran_dim_constant(infer->context, kept) : ran_dim_fresh(infer->context);
 }
 
+/* The condition is not longer than what it chooses from. */
+static void require_condition_fits(const ran_infer *infer, int axis)
+{
+    const ran_type *x = infer->operands[0], *condition = infer->operands[1];
+    bool flat = !ran_op_has_attr(infer->op, "axis");
+    const ran_dim *extent = flat ? ran_dim_constant(infer->context, 1) : NULL;
+    if (ran_type_rank(x) < 0 || ran_type_rank(condition) != 1)
+        return;
+    for (int i = 0; flat && i < ran_type_rank(x); i++)
+        extent = ran_dim_mul(infer->context, extent, ran_type_dim(x, i));
+    ran_infer_require(infer, RAN_AT_LEAST, "positions and conditions",
+                      flat ? extent : ran_type_dim(x, axis), ran_type_dim(condition, 0));
+}
+
 static ran_status infer_compress(ran_infer *infer)
 {
     const ran_dim *dims[RAN_MAX_RANK];
@@ -340,6 +354,7 @@ static ran_status infer_compress(ran_infer *infer)
     }
     if (axis < 0)
         return RAN_INVALID;
+    require_condition_fits(infer, axis);
     dims[axis] = count_kept(infer);
     return ran_infer_result(infer, 0, elem, rank, dims);
 }

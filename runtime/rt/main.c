@@ -3,9 +3,9 @@
  * The program around a compiled model, for `rancc -o model`: reads inputs from .pb and .npy files,
  * runs, and writes or summarises the outputs.
  */
-#include "tensor_format.h"
+#include "call.h"
 
-#include <ran/rt.h>
+#include "tensor_format.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static void print_dims(FILE *stream, const struct ran_model_desc *desc,
         if (dim >= 0)
             fprintf(stream, "%lld", (long long)dim);
         else
-            fprintf(stream, "%s", dim == INT64_MIN ? "?" : desc->symbols[-1 - dim]);
+            fprintf(stream, "%s", dim <= RAN_DIM_DATA ? "?" : desc->symbols[-1 - dim]);
     }
 }
 
@@ -128,47 +128,7 @@ static int run_once(const struct ran_model_desc *desc, const void *weights,
     return status;
 }
 
-/* ---- Times ------------------------------------------------------------------------------------------- */
-
-/* What a run needs, made once. */
-struct call {
-    int64_t *symbols;
-    const void **inputs;
-    void **outputs;
-    struct ran_rt_tensor *tensors;
-    void *workspace;
-};
-
-static int prepare(const struct ran_model_desc *desc, const struct ran_rt_tensor *inputs,
-                   unsigned slots, struct call *call, struct ran_rt_error *error)
-{
-    call->symbols = calloc(desc->symbol_count + 1, sizeof *call->symbols);
-    call->inputs = calloc(desc->input_count + 1, sizeof *call->inputs);
-    call->outputs = calloc(desc->output_count + 1, sizeof *call->outputs);
-    call->tensors = calloc(desc->output_count + 1, sizeof *call->tensors);
-    if (!call->symbols || !call->inputs || !call->outputs || !call->tensors)
-        return ran_rt_fail(error, "out of memory");
-    if (ran_rt_bind(desc, inputs, call->symbols, error) ||
-        ran_rt_create_outputs(desc, call->symbols, call->tensors, error))
-        return -1;
-    for (uint32_t i = 0; i < desc->input_count; i++)
-        call->inputs[i] = inputs[i].data;
-    for (uint32_t i = 0; i < desc->output_count; i++)
-        call->outputs[i] = call->tensors[i].data;
-    call->workspace = malloc(desc->workspace_size(call->symbols, slots) + 1);
-    return call->workspace ? 0 : ran_rt_fail(error, "out of memory");
-}
-
-static void clear(const struct ran_model_desc *desc, struct call *call)
-{
-    for (uint32_t i = 0; call->tensors && i < desc->output_count; i++)
-        ran_rt_tensor_clear(&call->tensors[i]);
-    free(call->symbols);
-    free(call->inputs);
-    free(call->outputs);
-    free(call->tensors);
-    free(call->workspace);
-}
+/* ---- Times --------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -184,31 +144,53 @@ static void print_times(double *times, size_t runs)
 }
 
 /* Runs that many seconds; the first run is not counted. */
-static int bench(const struct ran_model_desc *desc, const void *weights,
-                 const struct ran_rt_tensor *inputs, const struct ran_parallel *parallel,
-                 double seconds)
+static int time_runs(const struct ran_model_desc *desc, const void *weights,
+                     const struct ran_rt_call *call, const struct ran_parallel *parallel,
+                     double seconds, struct ran_rt_error *error)
 {
-    struct ran_rt_error error = {{0}};
-    struct call call = {0};
     size_t runs = 0, capacity = 1 << 20;
     double *times = malloc(capacity * sizeof *times), end = 0;
     int code = 0, warm = 0;
-    int status = times ? prepare(desc, inputs, parallel ? parallel->slots : 1, &call, &error) : -1;
-    while (!status && !code && runs < capacity && (!warm || runs < 1 || now() < end)) {
+    if (!times)
+        return ran_rt_fail(error, "out of memory");
+    while (!code && runs < capacity && (!warm || runs < 1 || now() < end)) {
         double start = now();
-        code = desc->run(call.symbols, call.inputs, call.outputs, call.workspace, parallel, weights);
+        code = ran_rt_call_run(desc, call, parallel, weights);
         times[runs] = now() - start;
         runs += warm ? 1 : 0;
         end = warm ? end : now() + seconds;
         warm = 1;
     }
-    if (code)
-        ran_rt_fail(&error, "the model returned %d", code);
-    else if (runs)
+    if (!code)
         print_times(times, runs);
-    clear(desc, &call);
     free(times);
-    return status || code ? fail(desc, "", &error) : 0;
+    return code ? ran_rt_fail(error, "the model returned %d", code) : 0;
+}
+
+static int bench(const struct ran_model_desc *desc, const void *weights,
+                 const struct ran_rt_tensor *inputs, const struct ran_parallel *parallel,
+                 double seconds)
+{
+    struct ran_rt_error error = {{0}};
+    struct ran_rt_call call = {0};
+    int64_t *symbols = calloc(desc->symbol_count + 1, sizeof *symbols);
+    struct ran_rt_tensor *outputs = calloc(desc->output_count + 1, sizeof *outputs);
+    int status = symbols && outputs ? 0 : ran_rt_fail(&error, "out of memory");
+    if (!status)
+        status = ran_rt_bind(desc, inputs, symbols, &error);
+    if (!status)
+        status = ran_rt_create_outputs(desc, symbols, outputs, &error);
+    if (!status)
+        status = ran_rt_call_prepare(desc, symbols, inputs, outputs, parallel ? parallel->slots : 1,
+                                     &call, &error);
+    if (!status)
+        status = time_runs(desc, weights, &call, parallel, seconds, &error);
+    ran_rt_call_clear(&call);
+    for (uint32_t i = 0; outputs && i < desc->output_count; i++)
+        ran_rt_tensor_clear(&outputs[i]);
+    free(outputs);
+    free(symbols);
+    return status ? fail(desc, "", &error) : 0;
 }
 
 static int run_files(const struct ran_model_desc *desc, const struct arguments *arguments,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Running a described model on tensors: symbols from shapes, outputs, workspace. */
-#include "tensor_format.h"
+#include "call.h"
 
-#include <ran/rt.h>
+#include "tensor_format.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@ static int bind_dim(const struct ran_model_desc *desc, const struct ran_value_de
     if (expected >= 0 && extent != expected)
         return ran_rt_fail(error, "input %s: dimension %d is %lld, the model has %lld", value->name,
                            axis, (long long)extent, (long long)expected);
-    if (expected >= 0 || expected == INT64_MIN)
+    if (expected >= 0 || expected == RAN_DIM_EXPRESSION)
         return 0;
     int64_t *symbol = &symbols[-1 - expected];
     if (*symbol >= 0 && *symbol != extent)
@@ -111,28 +111,68 @@ static int fail_run(const struct ran_model_desc *desc, int code, struct ran_rt_e
     }
 }
 
+int ran_rt_call_prepare(const struct ran_model_desc *desc, const int64_t *symbols,
+                        const struct ran_rt_tensor *inputs, struct ran_rt_tensor *outputs,
+                        unsigned slots, struct ran_rt_call *out_call, struct ran_rt_error *error)
+{
+    struct ran_rt_call *c = out_call;
+    *c = (struct ran_rt_call){.symbols = symbols};
+    c->inputs = calloc(desc->input_count + 1, sizeof *c->inputs);
+    c->outputs = calloc(desc->output_count + 1, sizeof *c->outputs);
+    c->capacities = calloc(desc->output_count + 1, sizeof *c->capacities);
+    c->shapes = calloc(desc->output_count + 1, sizeof *c->shapes);
+    c->workspace = malloc(desc->workspace_size(symbols, slots) + 1);
+    if (!c->inputs || !c->outputs || !c->capacities || !c->shapes || !c->workspace)
+        return ran_rt_fail(error, "out of memory");
+    for (uint32_t i = 0; i < desc->input_count; i++)
+        c->inputs[i] = inputs[i].data;
+    for (uint32_t i = 0; i < desc->output_count; i++) {
+        c->outputs[i] = outputs[i].data;
+        c->capacities[i] = (size_t)outputs[i].numel;
+        c->shapes[i] = outputs[i].dims;
+    }
+    return 0;
+}
+
+void ran_rt_call_clear(struct ran_rt_call *call)
+{
+    free(call->inputs);
+    free(call->outputs);
+    free(call->capacities);
+    free(call->shapes);
+    free(call->workspace);
+}
+
+int ran_rt_call_run(const struct ran_model_desc *desc, const struct ran_rt_call *call,
+                    const struct ran_parallel *parallel, const void *weights)
+{
+    struct ran_output_sizes sizes = {call->capacities, call->shapes};
+    return desc->run(call->symbols, call->inputs, call->outputs, &sizes, call->workspace, parallel,
+                     weights);
+}
+
+/* A run may have found that there is less than there is room for. */
+static void count_elements(struct ran_rt_tensor *tensor)
+{
+    tensor->numel = 1;
+    for (int axis = 0; axis < tensor->rank; axis++)
+        tensor->numel *= tensor->dims[axis];
+    tensor->bytes = ((size_t)tensor->numel * (size_t)ran_rt_elem_bits(tensor->elem) + 7) / 8;
+}
+
 static int run_bound(const struct ran_model_desc *desc, const void *weights,
                      const int64_t *symbols, const struct ran_rt_tensor *inputs,
                      struct ran_rt_tensor *outputs, const struct ran_parallel *parallel,
                      struct ran_rt_error *error)
 {
-    const void **in = calloc(desc->input_count + 1, sizeof *in);
-    void **out = calloc(desc->output_count + 1, sizeof *out);
-    void *workspace = malloc(desc->workspace_size(symbols, parallel ? parallel->slots : 1) + 1);
-    int code = -1;
-    if (in && out && workspace) {
-        for (uint32_t i = 0; i < desc->input_count; i++)
-            in[i] = inputs[i].data;
-        for (uint32_t i = 0; i < desc->output_count; i++)
-            out[i] = outputs[i].data;
-        code = desc->run(symbols, in, out, workspace, parallel, weights);
-    }
-    free(in);
-    free(out);
-    free(workspace);
-    if (code < 0)
-        return ran_rt_fail(error, "out of memory");
-    return code ? fail_run(desc, code, error) : 0;
+    struct ran_rt_call call;
+    unsigned slots = parallel ? parallel->slots : 1;
+    int status = ran_rt_call_prepare(desc, symbols, inputs, outputs, slots, &call, error);
+    int code = status ? 0 : ran_rt_call_run(desc, &call, parallel, weights);
+    ran_rt_call_clear(&call);
+    for (uint32_t i = 0; i < desc->output_count; i++)
+        count_elements(&outputs[i]);
+    return code ? fail_run(desc, code, error) : status;
 }
 
 int ran_rt_run(const struct ran_model_desc *desc, const void *weights,

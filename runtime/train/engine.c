@@ -211,7 +211,7 @@ ran_status ran_engine_run(ran_engine *e, const struct ran_parallel *parallel)
     }
     if (!e->compiled)
         return interpret(e);
-    int code = e->desc->run(NULL, e->inputs, e->outputs, e->workspace, parallel, e->weights);
+    int code = e->desc->run(NULL, e->inputs, e->outputs, NULL, e->workspace, parallel, e->weights);
     if (code == RAN_RUN_INDEX)
         return ran_error(e->context, RAN_INVALID, "an index in the data is out of range");
     return code ? ran_error(e->context, RAN_INTERNAL, "the compiled step failed (%d)", code)

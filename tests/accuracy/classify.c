@@ -60,7 +60,7 @@ static int count_right(const struct ran_model_desc *desc, const void *weights, F
     while (!code && fread(record, 1, RECORD, images) == RECORD) {
         for (int i = 0; i < PIXELS; i++)
             image[i] = record[1 + i];
-        code = desc->run(NULL, inputs, outputs, workspace, NULL, weights);
+        code = desc->run(NULL, inputs, outputs, NULL, workspace, NULL, weights);
         right += largest(scores) == record[0];
         count++;
     }

@@ -62,8 +62,8 @@ static int run_once(run_state *s, const struct ran_model_desc *desc, const void 
     /* One byte off any alignment, full of NaN: nothing may be read before it is written. */
     char *workspace = malloc(size + 1);
     memset(workspace, 0xff, size + 1);
-    int status = desc->run(&s->batch, inputs, outputs, workspace + 1, slots > 1 ? &parallel : NULL,
-                           weights);
+    int status = desc->run(&s->batch, inputs, outputs, NULL, workspace + 1,
+                           slots > 1 ? &parallel : NULL, weights);
     free(workspace);
     return status;
 }

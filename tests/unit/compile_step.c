@@ -98,8 +98,8 @@ static void run_once(step *s, const struct ran_model_desc *desc, const void *wei
     size_t size = desc->workspace_size(NULL, slots);
     char *workspace = malloc(size + 1);
     memset(workspace, 0xff, size + 1);
-    if (desc->run(NULL, inputs, outputs, workspace + 1, slots > 1 ? &parallel : NULL, weights) !=
-        RAN_RUN_OK)
+    if (desc->run(NULL, inputs, outputs, NULL, workspace + 1, slots > 1 ? &parallel : NULL,
+                  weights) != RAN_RUN_OK)
         give_up(s, "the code returns an error");
     free(workspace);
 }

@@ -51,7 +51,31 @@ typedef struct call {
     int64_t *symbols;
     const void **inputs;
     void **outputs;
+    size_t *capacities;
+    int64_t **shapes; /* of each output, in `dims` */
+    int64_t *dims;
 } call;
+
+static call create_call(const native *n)
+{
+    size_t inputs = n->desc->input_count + 1, outputs = n->desc->output_count + 1;
+    return (call){.symbols = calloc(n->desc->symbol_count + 1, sizeof(int64_t)),
+                  .inputs = calloc(inputs, sizeof(void *)),
+                  .outputs = calloc(outputs, sizeof(void *)),
+                  .capacities = calloc(outputs, sizeof(size_t)),
+                  .shapes = calloc(outputs, sizeof(int64_t *)),
+                  .dims = calloc(outputs * RAN_MAX_RANK, sizeof(int64_t))};
+}
+
+static void destroy_call(call *c)
+{
+    free(c->symbols);
+    free(c->inputs);
+    free(c->outputs);
+    free(c->capacities);
+    free(c->shapes);
+    free(c->dims);
+}
 
 static ran_status bind(native *n, const ran_tensor *const *inputs, call *c)
 {
@@ -66,19 +90,33 @@ static ran_status bind(native *n, const ran_tensor *const *inputs, call *c)
     return failed ? ran_error(n->context, RAN_INVALID, "%s", error.text) : RAN_OK;
 }
 
+/* As large as they can be. */
 static void create_outputs(native *n, call *c, ran_tensor **out_results)
 {
-    size_t ranks = 0;
-    for (uint32_t i = 0; i < n->desc->output_count; i++)
-        ranks += (size_t)n->desc->outputs[i].rank;
-    int64_t *dims = calloc(ranks + 1, sizeof(*dims)), *next = dims;
-    n->desc->output_shapes(c->symbols, dims);
+    int64_t *next = c->dims;
+    n->desc->output_shapes(c->symbols, c->dims);
     for (uint32_t i = 0; i < n->desc->output_count; i++) {
         out_results[i] = take(&n->desc->outputs[i], next);
         c->outputs[i] = ran_tensor_mutable_data(out_results[i]);
+        c->capacities[i] = (size_t)ran_tensor_numel(out_results[i]);
+        c->shapes[i] = next;
         next += n->desc->outputs[i].rank;
     }
-    free(dims);
+}
+
+/* As large as the run said. */
+static void fit_outputs(const native *n, const call *c, ran_tensor **results)
+{
+    for (uint32_t i = 0; i < n->desc->output_count; i++) {
+        size_t bytes = (size_t)n->desc->outputs[i].rank * sizeof(int64_t);
+        if (!memcmp(ran_tensor_dims(results[i]), c->shapes[i], bytes))
+            continue;
+        ran_tensor *fitted = take(&n->desc->outputs[i], c->shapes[i]);
+        memcpy(ran_tensor_mutable_data(fitted), ran_tensor_data(results[i]),
+               ran_tensor_bytes(fitted));
+        ran_tensor_release(results[i]);
+        results[i] = fitted;
+    }
 }
 
 /* The workspace is kept: a run that is timed does not pay for its pages again. */
@@ -103,7 +141,8 @@ static ran_status execute(native *n, const call *c)
         [RAN_RUN_INDEX] = "an index in the data is out of range",
         [RAN_RUN_CAPACITY] = "an output is larger than its buffer",
         [RAN_RUN_SHAPE] = "sizes don't fit together"};
-    int code = n->desc->run(c->symbols, c->inputs, c->outputs, n->workspace,
+    struct ran_output_sizes sizes = {c->capacities, c->shapes};
+    int code = n->desc->run(c->symbols, c->inputs, c->outputs, &sizes, n->workspace,
                             n->pool ? ran_rt_pool_parallel(n->pool) : NULL, n->weights);
     return code ? ran_error(n->context, RAN_INVALID, "%s", reasons[code]) : RAN_OK;
 }
@@ -111,19 +150,17 @@ static ran_status execute(native *n, const call *c)
 static ran_status run(run_engine *self, const ran_tensor *const *inputs, ran_tensor **out_results)
 {
     native *n = (native *)self;
-    call c = {calloc(n->desc->symbol_count + 1, sizeof(*c.symbols)),
-              calloc(n->desc->input_count + 1, sizeof(*c.inputs)),
-              calloc(n->desc->output_count + 1, sizeof(*c.outputs))};
+    call c = create_call(n);
     ran_status status = bind(n, inputs, &c);
     if (!status)
         status = reserve(n, c.symbols);
     if (!status) {
         create_outputs(n, &c, out_results);
         status = execute(n, &c);
+        if (!status)
+            fit_outputs(n, &c, out_results);
     }
-    free(c.symbols);
-    free(c.inputs);
-    free(c.outputs);
+    destroy_call(&c);
     return status;
 }
 
@@ -131,9 +168,7 @@ static ran_status bench(run_engine *self, const ran_tensor *const *inputs, doubl
                         run_timing *out_timing)
 {
     native *n = (native *)self;
-    call c = {calloc(n->desc->symbol_count + 1, sizeof(*c.symbols)),
-              calloc(n->desc->input_count + 1, sizeof(*c.inputs)),
-              calloc(n->desc->output_count + 1, sizeof(*c.outputs))};
+    call c = create_call(n);
     ran_tensor **results = calloc(n->desc->output_count + 1, sizeof(*results));
     ran_status status = bind(n, inputs, &c);
     if (!status)
@@ -151,9 +186,7 @@ static ran_status bench(run_engine *self, const ran_tensor *const *inputs, doubl
     for (uint32_t i = 0; i < n->desc->output_count; i++)
         ran_tensor_release(results[i]);
     free(results);
-    free(c.symbols);
-    free(c.inputs);
-    free(c.outputs);
+    destroy_call(&c);
     return status;
 }
 

@@ -9,12 +9,13 @@
 
 #include <ran/rt.h>
 
-/* An extent that is an expression of symbols gets a symbol of its own. */
+/* An extent that is an expression of symbols, or depends on data, gets a symbol of its own. */
 static const ran_dim *dim_of(ran_context *context, const struct ran_model_desc *desc, int64_t dim)
 {
     if (dim >= 0)
         return ran_dim_constant(context, dim);
-    return dim == INT64_MIN ? ran_dim_fresh(context) : ran_dim_symbol(context, desc->symbols[-1 - dim]);
+    return dim <= RAN_DIM_DATA ? ran_dim_fresh(context)
+                               : ran_dim_symbol(context, desc->symbols[-1 - dim]);
 }
 
 static ran_status type_of(ran_context *context, const struct ran_model_desc *desc,

@@ -24,7 +24,6 @@ static const struct {
     {RAN_OP_AFFINE_GRID, 1u << 1},
     {RAN_OP_CENTER_CROP_PAD, 1u << 1},
     {RAN_OP_COL2IM, 3u << 1},
-    {RAN_OP_COMPRESS, 1u << 1},
     {RAN_OP_CONSTANT_OF_SHAPE, 1u << 0},
     {RAN_OP_CUMPROD, 1u << 1},
     {RAN_OP_CUMSUM, 1u << 1},

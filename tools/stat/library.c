@@ -21,7 +21,7 @@ struct stat_library {
     int64_t workspace, weights; /* bytes; workspace -1: depends on an unbound symbol */
 };
 
-/* ---- Sizes ---------------------------------------------------------------------------------------- */
+/* ---- Sizes --------------------------------------------------------------------------- */
 
 static bool read_at(FILE *stream, uint64_t offset, void *out, size_t size)
 {
@@ -99,7 +99,7 @@ void stat_library_close(stat_library *l)
     free(l);
 }
 
-/* ---- As text -------------------------------------------------------------------------------------- */
+/* ---- As text ------------------------------------------------------------------------- */
 
 static const char *elem_name(int32_t onnx)
 {
@@ -123,7 +123,7 @@ static void print_values(const stat_library *l, const char *kind,
             if (dim >= 0)
                 fprintf(stream, "%" PRId64 "x", dim);
             else
-                fprintf(stream, "%sx", dim == INT64_MIN ? "?" : l->desc->symbols[-1 - dim]);
+                fprintf(stream, "%sx", dim <= RAN_DIM_DATA ? "?" : l->desc->symbols[-1 - dim]);
         }
         fprintf(stream, "%s\n", elem_name(values[i].elem));
     }
@@ -147,7 +147,7 @@ void stat_library_print(const stat_library *l, FILE *stream)
             d->weights_size ? "in a file" : "inside");
 }
 
-/* ---- As JSON --------------------------------------------------------------------------------------- */
+/* ---- As JSON ------------------------------------------------------------------------- */
 
 static json_t *values_json(const stat_library *l, const struct ran_value_desc *values,
                            uint32_t count)
@@ -157,11 +157,10 @@ static json_t *values_json(const stat_library *l, const struct ran_value_desc *v
         json_t *shape = json_array();
         for (int axis = 0; axis < values[i].rank; axis++) {
             int64_t dim = values[i].dims[axis];
-            json_array_append_new(shape,
-                                  dim >= 0 ? json_integer(dim)
-                                           : json_string(dim == INT64_MIN
-                                                             ? "?"
-                                                             : l->desc->symbols[-1 - dim]));
+            json_array_append_new(
+                shape, dim >= 0
+                           ? json_integer(dim)
+                           : json_string(dim <= RAN_DIM_DATA ? "?" : l->desc->symbols[-1 - dim]));
         }
         json_array_append_new(array, json_pack("{s:s*, s:s, s:o}", "name", values[i].name, "type",
                                                elem_name(values[i].elem), "shape", shape));
