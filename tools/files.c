@@ -98,6 +98,20 @@ static ran_status write_error(ran_context *context, const char *path)
     return ran_error(context, RAN_INVALID, "cannot write %s: %s", path, strerror(errno));
 }
 
+ran_status ran_tool_check_writable(ran_context *context, const char *path)
+{
+    struct stat status;
+    if (!path || !*path || !strcmp(path, "-"))
+        return RAN_OK;
+    const char *slash = strrchr(path, '/');
+    const char *directory =
+        slash ? ran_intern_printf(context, "%.*s", (int)(slash - path) + 1, path) : ".";
+    if (access(directory, W_OK | X_OK))
+        return write_error(context, path);
+    errno = EISDIR;
+    return !stat(path, &status) && S_ISDIR(status.st_mode) ? write_error(context, path) : RAN_OK;
+}
+
 ran_status ran_tool_open(ran_context *context, const char *path, ran_tool_output *out_output)
 {
     *out_output = (ran_tool_output){.stream = stdout};

@@ -19,6 +19,9 @@ bool ran_tool_is_library(const char *path);
 RAN_MUST_USE ran_status ran_tool_load(ran_context *context, const char *path,
                                       RAN_GIVE ran_module **out_module);
 
+/* Whether a file can be written there, to know before a long computation; "-", "" and NULL can. */
+RAN_MUST_USE ran_status ran_tool_check_writable(ran_context *context, const char *path);
+
 /* Output is written beside `path` and renamed at the end; "-" and NULL are standard output. */
 typedef struct ran_tool_output {
     FILE *stream;

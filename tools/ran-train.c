@@ -191,6 +191,19 @@ static ran_status check_data(const arguments *a)
     return RAN_OK;
 }
 
+/* All that can't be written, before the time is spent on it. */
+static ran_status check_outputs(const arguments *a)
+{
+    const char *const paths[] = {a->output, a->report.log_path, a->report.html_path,
+                                 ran_recipe_get(a->recipe, "checkpoint")};
+    ran_status status = RAN_OK;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+        ran_status one = ran_tool_check_writable(a->context, paths[i]);
+        status = status ? status : one;
+    }
+    return status;
+}
+
 /* Nothing is trained: what there is to evaluate on is test data, and no step gets compiled. */
 static ran_status only_test(arguments *a)
 {
@@ -210,6 +223,8 @@ static ran_status work(arguments *a)
     if (status || !a->model)
         return status;
     status = check_data(a);
+    if (!status)
+        status = check_outputs(a);
     if (!status && a->eval)
         status = only_test(a);
     if (!status)

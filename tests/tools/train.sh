@@ -130,6 +130,14 @@ expect 4 ran-train tiny.ran --data idx:x.idx,y.idx --scale 1.7e36 --epochs 1 --b
 expect_text err "'first'"
 expect_text err 'epoch 1, step 1'
 
+# What can't be written is known before the training, all of it.
+# shellcheck disable=SC2086
+expect 1 ran-train tiny.ran $DATA --epochs 1000000 --batch 50 -o nowhere/out.ran --html nowhere/page.html \
+    --checkpoint .
+expect_text err 'cannot write nowhere/out.ran'
+expect_text err 'cannot write nowhere/page.html'
+expect_text err 'cannot write .:'
+
 # Wrong input: one clear message, exit status 1; wrong options: 2.
 printf '\000\000\010\001\000\000\000\002\000\001' >y2.idx
 expect 1 ran-train tiny.ran --data idx:x.idx,y2.idx
