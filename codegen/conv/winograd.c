@@ -34,13 +34,15 @@ RAN_INLINE void transform_in(const ran_vf32 *d, int64_t step, ran_vf32 *out)
 {
     ran_vf32 d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step],
              d5 = d[5 * step];
-    ran_vf32 even = d4 - 4 * d2, odd = d3 - 4 * d1, near = d4 - d2, far = 2 * (d3 - d1);
-    out[0] = 4 * d0 - 5 * d2 + d4;
-    out[1] = even + odd;
-    out[2] = even - odd;
-    out[3] = near + far;
-    out[4] = near - far;
-    out[5] = 4 * d1 - 5 * d3 + d5;
+    const float a = WINOGRAD_A, b = WINOGRAD_B;
+    ran_vf32 even_a = d4 - b * b * d2, odd_a = a * (d3 - b * b * d1);
+    ran_vf32 even_b = d4 - a * a * d2, odd_b = b * (d3 - a * a * d1);
+    out[0] = a * a * b * b * d0 - (a * a + b * b) * d2 + d4;
+    out[1] = even_a + odd_a;
+    out[2] = even_a - odd_a;
+    out[3] = even_b + odd_b;
+    out[4] = even_b - odd_b;
+    out[5] = a * a * b * b * d1 - (a * a + b * b) * d3 + d5;
 }
 
 /* Column `c` of the tile at (top, left) of the map, which may reach over its edges. */
@@ -157,12 +159,13 @@ RAN_INLINE void multiply(const struct conv_winograd_spec *s, const float *v, con
 
 RAN_INLINE void transform_out(const ran_vf32 *m, int64_t step, ran_vf32 *out)
 {
-    ran_vf32 near = m[step] + m[2 * step], near_odd = m[step] - m[2 * step];
-    ran_vf32 far = m[3 * step] + m[4 * step], far_odd = m[3 * step] - m[4 * step];
-    out[0] = m[0] + near + far;
-    out[1] = near_odd + 2 * far_odd;
-    out[2] = near + 4 * far;
-    out[3] = near_odd + 8 * far_odd + m[5 * step];
+    const float a = WINOGRAD_A, b = WINOGRAD_B;
+    ran_vf32 even_a = m[step] + m[2 * step], odd_a = m[step] - m[2 * step];
+    ran_vf32 even_b = m[3 * step] + m[4 * step], odd_b = m[3 * step] - m[4 * step];
+    out[0] = m[0] + even_a + even_b;
+    out[1] = a * odd_a + b * odd_b;
+    out[2] = a * a * even_a + b * b * even_b;
+    out[3] = a * a * a * odd_a + b * b * b * odd_b + m[5 * step];
 }
 
 /* Whether a tile's row or column lies in the map; all do where tiles divide it. */

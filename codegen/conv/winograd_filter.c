@@ -9,12 +9,14 @@ enum { TAPS = 3 };
 /* G times three taps, `step` apart. */
 RAN_INLINE void transform(const ran_vf32 *w, int64_t step, ran_vf32 *out)
 {
-    ran_vf32 ends = w[0] + w[2 * step], wide = w[0] + 4 * w[2 * step];
-    out[0] = w[0] * 0.25f;
-    out[1] = (ends + w[step]) * (-1 / 6.0f);
-    out[2] = (ends - w[step]) * (-1 / 6.0f);
-    out[3] = (wide + 2 * w[step]) * (1 / 24.0f);
-    out[4] = (wide - 2 * w[step]) * (1 / 24.0f);
+    const float a = WINOGRAD_A, b = WINOGRAD_B;
+    const float of_a = 1 / (2 * a * a * (a * a - b * b)), of_b = 1 / (2 * b * b * (b * b - a * a));
+    ran_vf32 even_a = w[0] + a * a * w[2 * step], even_b = w[0] + b * b * w[2 * step];
+    out[0] = w[0] * (1 / (a * a * b * b));
+    out[1] = (even_a + a * w[step]) * of_a;
+    out[2] = (even_a - a * w[step]) * of_a;
+    out[3] = (even_b + b * w[step]) * of_b;
+    out[4] = (even_b - b * w[step]) * of_b;
     out[5] = w[2 * step];
 }
 

@@ -30,7 +30,7 @@ typedef struct ran_compile_options {
     const char *entry;    /* the function to compile; NULL: the first */
     ran_weights_mode weights;
     /* 3x3 convolutions by Winograd's F(4x4, 3x3) where that is predicted to be faster: their results
-     * are rounded differently (about 1e-6 of the largest), their weights take four times the room. */
+     * are rounded differently (below 1e-6 of the largest), their weights take four times the room. */
     bool winograd;
     /* Directory of the kernels that were compiled before; NULL: $XDG_CACHE_HOME/rancc or
      * ~/.cache/rancc; "none": no cache. Results do not depend on it. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Weights of Winograd's minimal filtering F(4x4, 3x3) with the points 0, 1, -1, 2, -2 and infinity
- * (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks"): U = G w G^T of each pair of
- * channels, the 36 values of which multiply those of the transformed input.
+ * Weights of Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for
+ * Convolutional Neural Networks"): U = G w G^T of each pair of channels, the 36 values of which multiply
+ * those of the transformed input. The points are 0, A, -A, B, -B and infinity, with A = 5/8 and B = 3/2;
+ * codegen/conv/winograd.h tells why.
  */
 #include "ir/ops/compute.h"
 
@@ -10,12 +11,17 @@
 
 enum { TAPS = 3, POINTS = 6 };
 
+#define A (5. / 8)
+#define B (3. / 2)
+#define OF_A (1 / (2 * A * A * (A * A - B * B)))
+#define OF_B (1 / (2 * B * B * (B * B - A * A)))
+
 static const double transform[POINTS][TAPS] = {
-    {1. / 4, 0, 0},
-    {-1. / 6, -1. / 6, -1. / 6},
-    {-1. / 6, 1. / 6, -1. / 6},
-    {1. / 24, 1. / 12, 1. / 6},
-    {1. / 24, -1. / 12, 1. / 6},
+    {1 / (A * A * B * B), 0, 0},
+    {OF_A, A * OF_A, A * A * OF_A},
+    {OF_A, -A * OF_A, A * A * OF_A},
+    {OF_B, B * OF_B, B * B * OF_B},
+    {OF_B, -B * OF_B, B * B * OF_B},
     {0, 0, 1},
 };
 
