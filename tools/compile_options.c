@@ -6,33 +6,19 @@
 
 #include "tools/approx_options.h"
 #include "tools/common.h"
+#include "tools/pass_rows.h"
 
 enum {
     OPTION_TARGET = 0x2000,
-    OPTION_PASSES,
     OPTION_PREFIX,
     OPTION_WEIGHTS,
     OPTION_MEM_REPORT,
     OPTION_KERNEL_CACHE,
-    OPTION_PRINT_BEFORE,
-    OPTION_PRINT_AFTER,
-    OPTION_PRINT_BEFORE_ALL,
-    OPTION_PRINT_AFTER_ALL,
-    OPTION_TIME_PASSES,
-    OPTION_STATS,
-    OPTION_VERIFY_EACH,
-    OPTION_BISECT,
-    OPTION_COLLAPSE_BORDER,
 };
 
 static const struct argp_option options[] = {
-    RAN_TOOL_LIKE_CLANG('O', "LEVEL", "-OLEVEL", "0, 1, 2 (the default), 3 or s", 0),
-    RAN_TOOL_LIKE_CLANG('f', "PASS", "-f[no-]PASS[=VALUE]",
-                        "Switch a pass on or off; -f[no-]winograd (on at -O3); -fpass-plugin=FILE",
-                        0),
-    {"passes", OPTION_PASSES, "PIPELINE", 0, "More passes: name{option=value;...},...", 0},
-    {"collapse-border", OPTION_COLLAPSE_BORDER, "exact|ones|tile|ignore", 0,
-     "What -fcollapse-linear does where windows reach over the edge of a map", 0},
+    RAN_PASS_ROWS(0, "0, 1, 2 (the default), 3 or s",
+                  "Switch a pass on or off; -f[no-]winograd (on at -O3); -fpass-plugin=FILE"),
     {"target", OPTION_TARGET, "NAME,...", 0,
      "native (the default), a CPU, an LLVM triple; several: chosen at run time; help lists", 0},
     RAN_TOOL_LIKE_CLANG('m', "cpu", "-mcpu=NAME, -mattr=LIST", "LLVM's CPU and features", 0),
@@ -42,15 +28,7 @@ static const struct argp_option options[] = {
     {"kernel-cache", OPTION_KERNEL_CACHE, "DIR|none", 0,
      "Where compiled kernels are kept ($XDG_CACHE_HOME/rancc or ~/.cache/rancc)", 0},
     {"mem-report", OPTION_MEM_REPORT, NULL, 0, "Print the memory plan", 0},
-    {"print-before", OPTION_PRINT_BEFORE, "PASSES", 0, "Print the IR before these passes", 0},
-    {"print-after", OPTION_PRINT_AFTER, "PASSES", 0,
-     "Print the IR after these passes (of code generation: expand, layout, fuse, select)", 0},
-    {"print-before-all", OPTION_PRINT_BEFORE_ALL, NULL, 0, "Before every pass", 0},
-    {"print-after-all", OPTION_PRINT_AFTER_ALL, NULL, 0, "After every pass", 0},
-    {"time-passes", OPTION_TIME_PASSES, NULL, 0, "Print how long each pass took", 0},
-    {"stats", OPTION_STATS, NULL, 0, "Print what the passes did", 0},
-    {"verify-each", OPTION_VERIFY_EACH, NULL, 0, "Verify the IR after each pass", 0},
-    {"opt-bisect-limit", OPTION_BISECT, "N", 0, "Run the first N passes only", 0},
+    RAN_WATCH_ROWS(0, " (of code generation: expand, layout, fuse, select)"),
     RAN_APPROX_ROWS(0),
     {0},
 };
@@ -122,14 +100,6 @@ static void parse_weights(ran_compile_arguments *a, char *value, struct argp_sta
         argp_error(state, "--weights=%s: embed or file", value);
 }
 
-static const char *manager_switch(int key)
-{
-    for (size_t i = 0; options[i].name || options[i].key; i++)
-        if (options[i].key == key)
-            return options[i].name;
-    return NULL;
-}
-
 /* The text lives as long as the program. */
 static bool parse_approximate(ran_compile_arguments *a, int key, const char *value,
                               struct argp_state *state)
@@ -158,7 +128,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case 'm':
         parse_machine(a, value, state);
         return 0;
-    case OPTION_PASSES:
+    case RAN_PASS_PIPELINE:
         add_switch(a, state, 'p', value, NULL);
         return 0;
     case OPTION_TARGET:
@@ -166,7 +136,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
             list_targets();
         a->target = value;
         return 0;
-    case OPTION_COLLAPSE_BORDER:
+    case RAN_PASS_COLLAPSE_BORDER:
         add_switch(a, state, 'b', value, NULL);
         return 0;
     case OPTION_PREFIX:
@@ -184,9 +154,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     default:
         if (parse_approximate(a, key, value, state))
             return 0;
-        if (key < OPTION_PRINT_BEFORE || key > OPTION_BISECT)
+        if (!ran_watch_name(options, key))
             return ARGP_ERR_UNKNOWN;
-        add_switch(a, state, 'm', manager_switch(key), value);
+        add_switch(a, state, 'm', ran_watch_name(options, key), value);
         return 0;
     }
 }

@@ -26,13 +26,15 @@ TOOLS_COMPILE = \
 	tools/approx_options.h \
 	tools/compile_options.c \
 	tools/compile_options.h \
+	tools/pass_rows.h \
 	$(TOOLS_COMMON)
 
 TOOLS_PASSES = \
 	tools/approx_options.c \
 	tools/approx_options.h \
 	tools/pass_options.c \
-	tools/pass_options.h
+	tools/pass_options.h \
+	tools/pass_rows.h
 
 tools_ran_design_SOURCES = tools/ran-design.c $(TOOLS_COMMON)
 tools_ran_design_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)

@@ -6,44 +6,20 @@
 
 #include "tools/approx_options.h"
 #include "tools/common.h"
+#include "tools/pass_rows.h"
 
-enum {
-    OPTION_PASSES = 0x1000,
-    OPTION_LIST_PASSES,
-    OPTION_COLLAPSE_BORDER,
-    OPTION_MANAGER, /* and above: switches of the manager, in the order of the table */
-};
+enum { OPTION_LIST_PASSES = 0x1000 };
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Passes:", 10},
-    RAN_TOOL_LIKE_CLANG('O', "LEVEL", "-OLEVEL", "Optimise: 0, 1, 2, 3, or s for size", 10),
-    RAN_TOOL_LIKE_CLANG('f', "PASS", "-f[no-]PASS[=VALUE]",
-                        "Turn a pass on or off, or set its first option", 10),
-    {"passes", OPTION_PASSES, "PIPELINE", 0, "Run NAME{OPTION=VALUE;...},fixpoint(...)", 10},
-    {"collapse-border", OPTION_COLLAPSE_BORDER, "exact|ones|tile|ignore", 0,
-     "What -fcollapse-linear does where windows reach over the edge of a map", 10},
+    RAN_PASS_ROWS(10, "Optimise: 0, 1, 2, 3, or s for size",
+                  "Turn a pass on or off, or set its first option"),
     {"list-passes", OPTION_LIST_PASSES, NULL, 0, "Print a table of all passes (Markdown)", 10},
     RAN_APPROX_ROWS(11),
     {NULL, 0, NULL, 0, "Watching passes:", 12},
-    {"print-before", OPTION_MANAGER + 0, "PASS,...", 0, "Print the IR before these passes", 12},
-    {"print-after", OPTION_MANAGER + 1, "PASS,...", 0, "Print the IR after these passes", 12},
-    {"print-before-all", OPTION_MANAGER + 2, NULL, 0, "Print the IR before every pass", 12},
-    {"print-after-all", OPTION_MANAGER + 3, NULL, 0, "Print the IR after every pass", 12},
-    {"time-passes", OPTION_MANAGER + 4, NULL, 0, "Print the time that each pass takes", 12},
-    {"stats", OPTION_MANAGER + 5, NULL, 0, "Print what each pass did", 12},
-    {"verify-each", OPTION_MANAGER + 6, NULL, 0, "Verify the IR after every pass", 12},
-    {"opt-bisect-limit", OPTION_MANAGER + 7, "N", 0, "Run only the first N passes", 12},
+    RAN_WATCH_ROWS(12, ""),
     {0},
 };
-
-static const char *option_name(int key)
-{
-    for (size_t i = 0; i < sizeof(options) / sizeof(*options) - 1; i++) {
-        if (options[i].key == key)
-            return options[i].name;
-    }
-    return "";
-}
 
 static void check(ran_tool_passes *passes, ran_status status)
 {
@@ -80,10 +56,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case 'f':
         set_flag(passes, value);
         return 0;
-    case OPTION_PASSES:
+    case RAN_PASS_PIPELINE:
         check(passes, ran_pass_manager_add_passes(passes->manager, value));
         return 0;
-    case OPTION_COLLAPSE_BORDER:
+    case RAN_PASS_COLLAPSE_BORDER:
         check(passes, ran_pass_manager_set_pass_option(passes->manager, "collapse-linear", "border",
                                                        value));
         return 0;
@@ -91,9 +67,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         passes->list = true;
         return 0;
     default:
-        if (key < OPTION_MANAGER || key > OPTION_MANAGER + 7)
+        if (!ran_watch_name(options, key))
             return ARGP_ERR_UNKNOWN;
-        check(passes, ran_pass_manager_set_option(passes->manager, option_name(key), value));
+        check(passes,
+              ran_pass_manager_set_option(passes->manager, ran_watch_name(options, key), value));
         return 0;
     }
 }
