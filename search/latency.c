@@ -11,8 +11,8 @@
 #include "ir/ir.h"
 #include "search/model.h"
 
-enum { ROUNDS = 15, ROUNDS_MAX = 101, RUNNER_ROUNDS = 3 };
-enum { SHORT_RUN = 10000000 }; /* nanoseconds of each function, all rounds together */
+enum { ROUNDS = 15, ROUNDS_MAX = 301, RUNNER_ROUNDS = 3 };
+enum { SHORT_RUN = 30000000 }; /* nanoseconds of each function, all rounds together */
 
 /* ---- Tables -------------------------------------------------------------------------------------
  */
@@ -323,8 +323,11 @@ static ran_status cut_window(const ran_function *function, const ran_layers *lay
     return ran_search_cut(function, from, to, out_module);
 }
 
+/* What a layer's measurement consists of, in this order; behind them the candidates' windows. */
+enum { ALONE, TEACHER, NETWORK, FIRST_CANDIDATE };
+
 typedef struct windows {
-    ran_module **modules; /* [0] the layer alone, [1] the teacher's window, then the candidates' */
+    ran_module **modules;
     const ran_candidate **candidates;
     size_t count; /* of the candidates */
 } windows;
@@ -332,7 +335,7 @@ typedef struct windows {
 static ran_status add_window(windows *w, const ran_layer *layer, const ran_candidate *candidate)
 {
     ran_slot slot = ran_slot_of(layer);
-    ran_module *part, *window = ran_module_clone(w->modules[1]);
+    ran_module *part, *window = ran_module_clone(w->modules[TEACHER]);
     ran_status status = ran_candidate_build(ran_module_context(window), candidate, &slot, 0, &part);
     if (status != RAN_OK) {
         ran_module_destroy(window);
@@ -343,7 +346,7 @@ static ran_status add_window(windows *w, const ran_layer *layer, const ran_candi
                                    layer->name);
     ran_module_destroy(part);
     w->candidates[w->count] = candidate;
-    w->modules[2 + w->count++] = window;
+    w->modules[FIRST_CANDIDATE + w->count++] = window;
     return status;
 }
 
@@ -353,9 +356,10 @@ static ran_status build_windows(const ran_function *function, const ran_layers *
 {
     const ran_layer *layer = &layers->layers[index];
     ran_slot slot = ran_slot_of(layer);
-    ran_status status = ran_search_cut(function, layer->input, layer->output, &w->modules[0]);
+    ran_status status = ran_search_cut(function, layer->input, layer->output, &w->modules[ALONE]);
     if (status == RAN_OK)
-        status = cut_window(function, layers, index, &w->modules[1]);
+        status = cut_window(function, layers, index, &w->modules[TEACHER]);
+    w->modules[NETWORK] = ran_module_clone(ran_function_module(function));
     for (size_t i = 0; i < pool->count && status == RAN_OK; i++)
         if (ran_candidate_fits(pool->candidates[i], &slot) &&
             ran_latency_find(table, layer->name, pool->candidates[i]->name) < 0)
@@ -367,29 +371,48 @@ static ran_status build_windows(const ran_function *function, const ran_layers *
  * the window, because latencies are not negative and totals are sums of differences. */
 static int64_t teacher_latency(const int64_t *times, size_t candidates)
 {
-    int64_t teacher = times[0] < times[1] ? times[0] : times[1];
+    int64_t teacher = times[ALONE] < times[TEACHER] ? times[ALONE] : times[TEACHER];
     for (size_t i = 0; i < candidates; i++)
-        if (times[1] - times[2 + i] > teacher)
-            teacher = times[1] - times[2 + i];
+        if (times[TEACHER] - times[FIRST_CANDIDATE + i] > teacher)
+            teacher = times[TEACHER] - times[FIRST_CANDIDATE + i];
     return teacher;
+}
+
+/* The machine may be slower or faster than when the network was measured by itself: the network
+ * takes its turns too, and all of the layer's times are brought to the table's. */
+static void scale_times(int64_t *times, size_t count, int64_t network)
+{
+    double scale = times[NETWORK] > 0 && network > 0 ? (double)network / (double)times[NETWORK] : 1;
+    for (size_t i = 0; i < count; i++)
+        times[i] = (int64_t)((double)times[i] * scale + 0.5);
+}
+
+static void add_rows(const windows *w, const ran_layer *layer, const int64_t *times,
+                     ran_latency_table *table)
+{
+    int64_t teacher = ran_latency_find(table, layer->name, "teacher");
+    if (teacher < 0) {
+        teacher = teacher_latency(times, w->count);
+        add_row(table, layer->name, "teacher", teacher);
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        int64_t latency = teacher + times[FIRST_CANDIDATE + i] - times[TEACHER];
+        add_row(table, layer->name, w->candidates[i]->name, latency > 0 ? latency : 0);
+    }
 }
 
 static ran_status measure_windows(const windows *w, const ran_layer *layer,
                                   const ran_latency_options *options, ran_latency_table *table)
 {
-    int64_t *times = calloc(w->count + 2, sizeof *times);
+    size_t count = FIRST_CANDIDATE + w->count;
+    int64_t *times = calloc(count, sizeof *times);
     if (!times)
-        return ran_error(ran_module_context(w->modules[0]), RAN_INVALID, "not enough memory");
+        return ran_error(ran_module_context(w->modules[ALONE]), RAN_INVALID, "not enough memory");
     ran_status status =
-        ran_latency_compare((const ran_module *const *)w->modules, w->count + 2, options, times);
-    int64_t teacher = ran_latency_find(table, layer->name, "teacher");
-    if (status == RAN_OK && teacher < 0) {
-        teacher = teacher_latency(times, w->count);
-        add_row(table, layer->name, "teacher", teacher);
-    }
-    for (size_t i = 0; i < w->count && status == RAN_OK; i++) {
-        int64_t latency = teacher + times[2 + i] - times[1];
-        add_row(table, layer->name, w->candidates[i]->name, latency > 0 ? latency : 0);
+        ran_latency_compare((const ran_module *const *)w->modules, count, options, times);
+    if (status == RAN_OK) {
+        scale_times(times, count, table->network);
+        add_rows(w, layer, times, table);
     }
     free(times);
     return status;
@@ -400,14 +423,14 @@ static ran_status complete_layer(const ran_function *function, const ran_layers 
                                  const ran_latency_options *options, ran_latency_table *table,
                                  bool *out_changed)
 {
-    windows w = {.modules = calloc(pool->count + 2, sizeof *w.modules),
-                 .candidates = calloc(pool->count + 2, sizeof *w.candidates)};
+    windows w = {.modules = calloc(FIRST_CANDIDATE + pool->count, sizeof *w.modules),
+                 .candidates = calloc(pool->count + 1, sizeof *w.candidates)};
     const ran_layer *layer = &layers->layers[index];
     ran_status status = build_windows(function, layers, index, pool, table, &w);
     *out_changed = w.count > 0 || ran_latency_find(table, layer->name, "teacher") < 0;
     if (status == RAN_OK && *out_changed)
         status = measure_windows(&w, layer, options, table);
-    for (size_t i = 0; i < w.count + 2; i++)
+    for (size_t i = 0; i < FIRST_CANDIDATE + w.count; i++)
         if (w.modules[i])
             ran_module_destroy(w.modules[i]);
     free(w.modules);
