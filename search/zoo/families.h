@@ -66,7 +66,7 @@ typedef struct ran_mobile {
 } ran_mobile;
 void ran_zoo_mobile(ran_net *net, const void *table);
 extern const ran_mobile ran_zoo_mobilenet_v2, ran_zoo_mobilenet_v2_cifar, ran_zoo_efficientnet_b0,
-    ran_zoo_efficientnet_lite0, ran_zoo_dwnas;
+    ran_zoo_efficientnet_b0_cifar, ran_zoo_efficientnet_lite0, ran_zoo_dwnas;
 
 /* Kernels, expansions and channels of ReXNet's 16 blocks follow from its rule. */
 void ran_zoo_rexnet(ran_net *net, const void *none);

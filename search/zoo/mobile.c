@@ -32,6 +32,12 @@ const ran_mobile ran_zoo_efficientnet_b0 = {.stem = 32,
                                             .act = RAN_ACT_SILU,
                                             .squeeze_excite = true,
                                             .stages = EFFICIENTNET_STAGES};
+const ran_mobile ran_zoo_efficientnet_b0_cifar = {.stem = 32,
+                                                  .stem_stride = 1,
+                                                  .head = 1280,
+                                                  .act = RAN_ACT_SILU,
+                                                  .squeeze_excite = true,
+                                                  .stages = EFFICIENTNET_STAGES};
 const ran_mobile ran_zoo_efficientnet_lite0 = {.stem = 32,
                                                .stem_stride = 2,
                                                .head = 1280,

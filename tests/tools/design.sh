@@ -4,7 +4,7 @@
 
 expect 0 ran-design list
 for name in lenet mlp squeezenet mobilenet_v2 mobilenet_v2_cifar resnet8 resnet18 resnet18_cifar \
-    resnet50 efficientnet_b0 efficientnet_lite0 convnext_tiny vgg19 ran_supernet ran_subnet_a \
+    resnet50 efficientnet_b0 efficientnet_b0_cifar efficientnet_lite0 convnext_tiny vgg19 ran_supernet ran_subnet_a \
     ran_subnet_b ran_subnet_c ran_ground_truth ran_i_tiny hrn_5x7x2x rexnet_1.0 dwnas_supernet; do
     expect_text out "$name "
 done

@@ -31,6 +31,7 @@ static const size sizes[] = {
     {"resnet50", 25.557032, 4089.2, 1e-4, false, false},
     {"densenet121", 7.978856, 2834.2, 1e-4, false, false},
     {"efficientnet_b0", 5.288548, 385.9, 3e-3, false, false},
+    {"efficientnet_b0_cifar", 4.020358, 31.98, 3e-3, false, false},
     {"efficientnet_lite0", 4.652008, 385.2, 3e-3, false, false},
     {"convnext_tiny", 28.589128, 4454.8, 1e-3, false, false},
     {"vgg16", 138.357544, 15470, 1e-3, false, false},
