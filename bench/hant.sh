@@ -23,28 +23,27 @@ source=${RANCC_TEST_DATA:?RANCC_TEST_DATA names the directory that holds data/ci
 mkdir -p "$dir/$data"
 cd "$dir/$data"
 
-# COMMAND FILE BYTES OUTPUT: decompresses, at most so many bytes (0: all).
+# COMMAND FILE BYTES OUTPUT: decompresses, at most so many bytes (0: all). A search that another process
+# runs here keeps the file it has open.
 unpack() {
     if [ "$3" -gt 0 ]; then
-        "$1" -dc "$2" | head -c "$3" >"$4"
+        "$1" -dc "$2" | head -c "$3" >"$4.$$"
     else
-        "$1" -dc "$2" >"$4"
+        "$1" -dc "$2" >"$4.$$"
     fi
+    mv "$4.$$" "$4"
 }
 
 # NAME PREFIX COUNT: the first images and labels of an IDX pair; the headers say how many there are.
 unpack_idx() {
-    gzip -dc "$source/mnist/$2-images-idx3-ubyte.gz" >"$1.images"
-    gzip -dc "$source/mnist/$2-labels-idx1-ubyte.gz" >"$1.labels"
+    unpack gzip "$source/mnist/$2-images-idx3-ubyte.gz" $(($3 ? 16 + $3 * 784 : 0)) "$1.images"
+    unpack gzip "$source/mnist/$2-labels-idx1-ubyte.gz" $(($3 ? 8 + $3 : 0)) "$1.labels"
     [ "$3" -eq 0 ] || python3 - "$1" "$3" <<'END'
 import struct, sys
-name, count = sys.argv[1], int(sys.argv[2])
-for kind, header in (("images", 16), ("labels", 8)):
-    raw = open(name + "." + kind, "rb").read()
-    total = struct.unpack(">I", raw[4:8])[0]
-    size = (len(raw) - header) // total
-    kept = raw[:4] + struct.pack(">I", min(count, total)) + raw[8 : header + count * size]
-    open(name + "." + kind, "wb").write(kept)
+for kind in ("images", "labels"):
+    with open(sys.argv[1] + "." + kind, "r+b") as file:
+        file.seek(4)
+        file.write(struct.pack(">I", int(sys.argv[2])))
 END
 }
 
@@ -80,8 +79,8 @@ search() {
     [ "$width" != "$1" ] || width=1
     if [ ! -e "$teacher" ]; then
         ran-design build "${1%:*}" --input=$shape --classes=10 --width="$width" --seed="$2" \
-            -o "untrained.onnx" >/dev/null
-        ran-train untrained.onnx $images ${augment:+"$augment"} --epochs="$epochs" --seed="$2" \
+            -o "untrained-$1-$2.onnx" >/dev/null
+        ran-train "untrained-$1-$2.onnx" $images ${augment:+"$augment"} --epochs="$epochs" --seed="$2" \
             --weight-decay=0.0005 --momentum=0.9 --threads="$threads" --quiet -o "$teacher"
     fi
     status=0

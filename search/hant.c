@@ -97,17 +97,27 @@ static ran_status complete_losses(ran_hant *h)
 
 /* ---- Preparing ------------------------------------------------------------------------------- */
 
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Images that candidates do not learn from and selections are compared by: a twentieth of the data
+ * (methods 3.4), or more of what training leaves, because a few hundred tell little. */
+static int64_t held_out_of(int64_t available, int64_t training)
+{
+    int64_t part = available / 20 > 256 ? available / 20 : 256;
+    int64_t left = available - training;
+    return smaller(smaller(left > part ? left : part, 1024), available / 4);
+}
+
 static ran_status read_images(ran_hant *h, ran_dataset *train, ran_dataset *test)
 {
     int64_t available = ran_dataset_count(train);
-    int64_t held_out = available / 20 > 256 ? available / 20 : 256;
-    if (held_out > 1024)
-        held_out = 1024;
+    int64_t held_out = held_out_of(available, h->options.images);
     int64_t count = h->options.images + held_out;
     if (count > available)
         count = available;
-    if (held_out > count / 4)
-        held_out = count / 4;
     if (!held_out)
         return ran_error(h->context, RAN_INVALID, "the training data has too few images");
     h->options.pretrain.held_out = held_out;
