@@ -19,46 +19,20 @@ static const size_t embed_limit = (size_t)1500 << 20;
 
 typedef struct output {
     ProtobufCBuffer base; /* what protobuf-c appends to */
-    FILE *stream;
-    const char *path, *temporary;
+    ran_beside_file file;
 } output;
 
 static void append(ProtobufCBuffer *buffer, size_t size, const uint8_t *data)
 {
     /* Errors stay in the stream until it is closed. */
-    if (fwrite(data, 1, size, ((output *)buffer)->stream) != size)
+    if (fwrite(data, 1, size, ((output *)buffer)->file.stream) != size)
         return;
-}
-
-static ran_status file_error(ran_export *ex, const char *path)
-{
-    return ran_error_at(ex->context, RAN_INVALID, path, 0, 0, "cannot write: %s", strerror(errno));
 }
 
 static ran_status open_output(ran_export *ex, const char *path, output *out)
 {
-    *out = (output){.base = {append}, .stream = stdout, .path = path};
-    if (strcmp(path, "-") == 0)
-        return RAN_OK;
-    out->temporary = ran_beside(ex->context, path);
-    out->stream = fopen(out->temporary, "wb");
-    return out->stream ? RAN_OK : file_error(ex, path);
-}
-
-/* Closes, and renames when all went well. */
-static ran_status close_output(ran_export *ex, output *out, ran_status status)
-{
-    if (!out->stream)
-        return status;
-    bool failed = fflush(out->stream) || ferror(out->stream);
-    if (!out->temporary)
-        return failed && status == RAN_OK ? file_error(ex, out->path) : status;
-    failed |= fclose(out->stream) != 0;
-    if (status == RAN_OK && (failed || !ran_beside_rename(out->temporary, out->path)))
-        status = file_error(ex, out->path);
-    if (status != RAN_OK)
-        ran_beside_remove(out->temporary, out->path);
-    return status;
+    *out = (output){.base = {append}};
+    return ran_beside_open(ex->context, path, &out->file);
 }
 
 /* ---- Weights beside the model ---------------------------------------------------------------- */
@@ -100,11 +74,11 @@ static ran_status write_external(ran_export *ex, RanOnnx__Graph *graph, output *
         open_output(ex, ran_intern_printf(ex->context, "%s.data", ex->path), out_data);
     if (status != RAN_OK)
         return status;
-    const char *slash = strrchr(out_data->path, '/');
+    const char *slash = strrchr(out_data->file.path, '/');
     uint64_t offset = 0;
     for (size_t i = 0; i < graph->n_initializer; i++)
         if (graph->initializer[i]->raw_data.len >= EXTERNAL_MINIMUM)
-            move_out(ex, graph->initializer[i], slash ? slash + 1 : out_data->path, out_data,
+            move_out(ex, graph->initializer[i], slash ? slash + 1 : out_data->file.path, out_data,
                      &offset);
     return RAN_OK;
 }
@@ -126,10 +100,10 @@ ran_status ran_export_write(ran_export *ex, RanOnnx__Model *model, bool external
         status = write_external(ex, ex->main, &data);
     if (status == RAN_OK)
         status = open_output(ex, ex->path, &file);
-    if (status == RAN_OK)
+    if (status == RAN_OK) {
         ran_onnx__model__pack_to_buffer(model, &file.base);
-    if (status == RAN_OK && file.stream && (fflush(file.stream) || ferror(file.stream)))
-        status = file_error(ex, ex->path);
-    status = close_output(ex, &data, status);
-    return close_output(ex, &file, status);
+        status = ran_beside_flush(ex->context, &file.file);
+    }
+    status = ran_beside_close(ex->context, &data.file, status);
+    return ran_beside_close(ex->context, &file.file, status);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ir/ir.h"
+#include "ir/beside.h"
 #include "search/hant.h"
 
 enum { ROUNDS_MAX = 4, RANDOM_CHOICES = 5 };
@@ -258,17 +258,14 @@ static bool has_selection(const ran_hant *h, const ran_hant_result *r, const cha
 
 static ran_status write_choice(const ran_hant *h, const char *path, const ran_hant_result *r)
 {
-    const char *temporary = ran_intern_printf(h->context, "%s.part", path);
-    FILE *file = fopen(temporary, "w");
-    if (file)
-        fprintf(file, "%s\n%lld\n", r->budget ? r->budget : "", (long long)r->lowered_limit);
-    for (size_t i = 0; file && i < h->problem.layer_count; i++)
-        fprintf(file, "%s\n", h->problem.layers[i].ops[r->chosen.choice[i]].name);
-    bool failed = !file || ferror(file);
-    failed |= file && fclose(file) != 0;
-    return failed || rename(temporary, path)
-               ? ran_error(h->context, RAN_INVALID, "cannot write %s", path)
-               : RAN_OK;
+    ran_beside_file out;
+    ran_status status = ran_beside_open(h->context, path, &out);
+    if (status != RAN_OK)
+        return status;
+    fprintf(out.stream, "%s\n%lld\n", r->budget ? r->budget : "", (long long)r->lowered_limit);
+    for (size_t i = 0; i < h->problem.layer_count; i++)
+        fprintf(out.stream, "%s\n", h->problem.layers[i].ops[r->chosen.choice[i]].name);
+    return ran_beside_close(h->context, &out, RAN_OK);
 }
 
 ran_status ran_hant_choose(const ran_hant *h, ran_hant_result *r)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/ir.h"
+#include "ir/beside.h"
 #include "search/hant.h"
 
 /* From the plan's directory, "../" for each part of it below the search's. */
@@ -82,12 +82,15 @@ static json_t *plan_json(const ran_hant *h, const ran_hant_result *r)
 ran_status ran_hant_write_plan(const ran_hant *h, const ran_hant_result *r)
 {
     const char *path = ran_intern_printf(h->context, "%s/plan.json", r->directory);
-    const char *temporary = ran_intern_printf(h->context, "%s.part", path);
     json_t *json = plan_json(h, r);
     if (!json)
         RAN_BUG(h->context, "the plan does not become JSON");
-    bool failed = json_dump_file(json, temporary, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) ||
-                  rename(temporary, path);
+    ran_beside_file out;
+    ran_status status = ran_beside_open(h->context, path, &out);
+    if (status == RAN_OK) {
+        json_dumpf(json, out.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+        status = ran_beside_close(h->context, &out, RAN_OK);
+    }
     json_decref(json);
-    return failed ? ran_error(h->context, RAN_INVALID, "cannot write %s", path) : RAN_OK;
+    return status;
 }

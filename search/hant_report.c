@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "ir/ir.h"
+#include "ir/beside.h"
 #include "search/hant.h"
 
 static const char head[] =
@@ -219,11 +219,11 @@ static void print_baselines(FILE *out, const ran_hant_result *r)
 ran_status ran_hant_report(const ran_hant *h, const ran_hant_result *results, size_t count,
                            const char *path)
 {
-    const char *temporary = ran_intern_printf(h->context, "%s.part", path);
-    FILE *out = fopen(temporary, "w");
-    if (!out)
-        return ran_error(h->context, RAN_INVALID, "cannot write %s: %s", temporary,
-                         strerror(errno));
+    ran_beside_file file;
+    ran_status status = ran_beside_open(h->context, path, &file);
+    if (status != RAN_OK)
+        return status;
+    FILE *out = file.stream;
     fputs(head, out);
     fputs("<h1>Operator substitution</h1><p>Model ", out);
     escape(out, h->options.teacher);
@@ -239,9 +239,5 @@ ran_status ran_hant_report(const ran_hant *h, const ran_hant_result *results, si
         print_operators(out, h, &results[i]);
         print_baselines(out, &results[i]);
     }
-    bool failed = ferror(out);
-    failed |= fclose(out) != 0;
-    if (!failed && !rename(temporary, path))
-        return RAN_OK;
-    return ran_error(h->context, RAN_INVALID, "cannot write %s: %s", path, strerror(errno));
+    return ran_beside_close(h->context, &file, RAN_OK);
 }

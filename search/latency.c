@@ -41,22 +41,17 @@ int64_t ran_latency_find(const ran_latency_table *table, const char *layer, cons
 
 ran_status ran_latency_write(ran_context *context, const ran_latency_table *table, const char *path)
 {
-    const char *temporary = ran_beside(context, path);
-    FILE *file = fopen(temporary, "w");
-    if (!file)
-        return ran_error(context, RAN_INVALID, "cannot write %s: %s", temporary, strerror(errno));
-    fprintf(file,
+    ran_beside_file out;
+    ran_status status = ran_beside_open(context, path, &out);
+    if (status != RAN_OK)
+        return status;
+    fprintf(out.stream,
             "# latencies in place, batch 1, nanoseconds\ntarget %s\nsource %s\nnetwork %lld\n",
             table->target, table->source, (long long)table->network);
     for (size_t i = 0; i < table->count; i++)
-        fprintf(file, "%s %s %lld\n", table->rows[i].layer, table->rows[i].candidate,
+        fprintf(out.stream, "%s %s %lld\n", table->rows[i].layer, table->rows[i].candidate,
                 (long long)table->rows[i].nanoseconds);
-    bool failed = ferror(file);
-    failed |= fclose(file) != 0;
-    if (!failed && ran_beside_rename(temporary, path))
-        return RAN_OK;
-    ran_beside_remove(temporary, path);
-    return ran_error(context, RAN_INVALID, "cannot write %s: %s", path, strerror(errno));
+    return ran_beside_close(context, &out, RAN_OK);
 }
 
 static ran_status read_line(ran_context *context, ran_latency_table *table, const char *path,

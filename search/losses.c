@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ir/ir.h"
+#include "ir/beside.h"
 #include "search/pretrain.h"
 
 void ran_losses_add(ran_loss_table *table, const ran_loss_row *row)
@@ -58,17 +58,15 @@ ran_status ran_losses_read(ran_context *context, ran_arena *arena, const char *p
  * anew each time, so that no half line stays in its middle. */
 ran_status ran_losses_write(ran_context *context, const ran_loss_table *table, const char *path)
 {
-    const char *temporary = ran_intern_printf(context, "%s.part", path);
-    FILE *file = fopen(temporary, "w");
-    bool failed = !file;
-    for (size_t i = 0; file && i < table->count; i++)
-        fprintf(file, "%s %s %.17g %.17g %.17g\n", table->rows[i].layer, table->rows[i].candidate,
-                table->rows[i].loss, table->rows[i].drop, table->rows[i].error);
-    failed |= file && ferror(file);
-    failed |= file && fclose(file) != 0;
-    return failed || rename(temporary, path)
-               ? ran_error(context, RAN_INVALID, "cannot write %s: %s", path, strerror(errno))
-               : RAN_OK;
+    ran_beside_file out;
+    ran_status status = ran_beside_open(context, path, &out);
+    if (status != RAN_OK)
+        return status;
+    for (size_t i = 0; i < table->count; i++)
+        fprintf(out.stream, "%s %s %.17g %.17g %.17g\n", table->rows[i].layer,
+                table->rows[i].candidate, table->rows[i].loss, table->rows[i].drop,
+                table->rows[i].error);
+    return ran_beside_close(context, &out, RAN_OK);
 }
 
 const char *ran_pretrain_path(ran_context *context, const char *directory, const char *layer,

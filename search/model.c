@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "ir/ir.h"
+#include "ir/beside.h"
 #include "ir/map.h"
 
 /* ---- Passes -----------------------------------------------------------------------------------
@@ -54,8 +53,9 @@ ran_status ran_search_optimize(ran_module *module, const char *target, const cha
     ran_pass_manager *manager = ran_pass_manager_create(context);
     ran_status status = ran_pass_manager_set_level(manager, level);
     if (status == RAN_OK)
-        status = ran_cost_model_create(context, &(ran_compile_options){.target = target, .winograd = !strcmp(level, "3")},
-                                       &model);
+        status = ran_cost_model_create(
+            context, &(ran_compile_options){.target = target, .winograd = !strcmp(level, "3")},
+            &model);
     if (status == RAN_OK) {
         ran_pass_manager_set_cost_model(manager, model);
         status = ran_pass_manager_run(manager, module);
@@ -237,19 +237,12 @@ ran_status ran_search_make_directory(ran_context *context, const char *path)
 ran_status ran_search_save(const ran_module *module, const char *path)
 {
     ran_context *context = ran_module_context(module);
-    const char *temporary = ran_intern_printf(context, "%s.part", path);
     const char *weights = ran_intern_printf(context, "%s.weights", path);
-    FILE *file = fopen(temporary, "w");
-    if (!file)
-        return ran_error(context, RAN_INVALID, "cannot write %s: %s", temporary, strerror(errno));
-    ran_status status = ran_module_print(module, file, weights);
-    bool failed = ferror(file);
-    failed |= fclose(file) != 0;
-    if (status == RAN_OK && (failed || rename(temporary, path)))
-        status = ran_error(context, RAN_INVALID, "cannot write %s: %s", path, strerror(errno));
-    if (status != RAN_OK)
-        unlink(temporary);
-    return status;
+    ran_beside_file out;
+    ran_status status = ran_beside_open(context, path, &out);
+    return status == RAN_OK
+               ? ran_beside_close(context, &out, ran_module_print(module, out.stream, weights))
+               : status;
 }
 
 ran_status ran_search_load(ran_context *context, const char *path, ran_module **out_module)

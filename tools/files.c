@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ir/beside.h"
+#include "ir/ir.h"
 #include "tools/model.h"
 
 /* ---- Reading -------------------------------------------------------------------------------- */
@@ -111,30 +111,6 @@ ran_status ran_tool_check_writable(ran_context *context, const char *path)
         return write_error(context, path);
     errno = EISDIR;
     return !stat(path, &status) && S_ISDIR(status.st_mode) ? write_error(context, path) : RAN_OK;
-}
-
-ran_status ran_tool_open(ran_context *context, const char *path, ran_tool_output *out_output)
-{
-    *out_output = (ran_tool_output){.stream = stdout};
-    if (!path || !strcmp(path, "-"))
-        return RAN_OK;
-    out_output->path = path;
-    out_output->temporary = ran_beside(context, path);
-    out_output->stream = fopen(out_output->temporary, "wb");
-    return out_output->stream ? RAN_OK : write_error(context, path);
-}
-
-ran_status ran_tool_close(ran_context *context, ran_tool_output *output, ran_status status)
-{
-    bool failed = fflush(output->stream) || ferror(output->stream);
-    if (!output->path)
-        return failed && status == RAN_OK ? write_error(context, "standard output") : status;
-    failed |= fclose(output->stream) != 0;
-    if (status == RAN_OK && (failed || !ran_beside_rename(output->temporary, output->path)))
-        status = write_error(context, output->path);
-    if (status != RAN_OK)
-        ran_beside_remove(output->temporary, output->path);
-    return status;
 }
 
 int ran_tool_finish(ran_context *context, ran_status status)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Files of the programs: reading models, and output that appears complete or not at all. */
+/* Files of the programs: reading models, and where output may go. */
 #ifndef RAN_TOOLS_FILES_H
 #define RAN_TOOLS_FILES_H
 
@@ -21,18 +21,6 @@ RAN_MUST_USE ran_status ran_tool_load(ran_context *context, const char *path,
 
 /* Whether a file can be written there, to know before a long computation; "-", "" and NULL can. */
 RAN_MUST_USE ran_status ran_tool_check_writable(ran_context *context, const char *path);
-
-/* Output is written beside `path` and renamed at the end; "-" and NULL are standard output. */
-typedef struct ran_tool_output {
-    FILE *stream;
-    const char *path, *temporary; /* NULL: standard output */
-} ran_tool_output;
-
-RAN_MUST_USE ran_status ran_tool_open(ran_context *context, const char *path,
-                                      ran_tool_output *out_output);
-/* With a status that is not RAN_OK nothing is left. Returns it, or what went wrong at the end. */
-RAN_MUST_USE ran_status ran_tool_close(ran_context *context, ran_tool_output *output,
-                                       ran_status status);
 
 /* Prints the diagnostics to stderr and frees the context; returns `status` for main. */
 int ran_tool_finish(RAN_TAKE ran_context *context, ran_status status);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/beside.h"
 #include "ir/ir.h"
 #include "search/zoo/zoo.h"
 #include "tools/files.h"
@@ -196,13 +197,13 @@ static bool has_suffix(const char *path, const char *suffix)
 
 static ran_status write_network(ran_context *context, const ran_module *module, const char *path)
 {
-    ran_tool_output output;
+    ran_beside_file output;
     if (!has_suffix(path, ".ran") && strcmp(path, "-"))
         return ran_onnx_export(module, path, NULL);
-    ran_status status = ran_tool_open(context, path, &output);
+    ran_status status = ran_beside_open(context, path, &output);
     if (status != RAN_OK)
         return status;
-    return ran_tool_close(context, &output, ran_module_print(module, output.stream, NULL));
+    return ran_beside_close(context, &output, ran_module_print(module, output.stream, NULL));
 }
 
 static ran_status build_network(ran_context *context, const arguments *a)

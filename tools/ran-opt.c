@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/beside.h"
 #include "tools/files.h"
 #include "tools/list.h"
 #include "tools/model.h"
@@ -124,14 +125,14 @@ static bool has_suffix(const char *path, const char *suffix)
 
 static ran_status print(struct arguments *a, const ran_module *module)
 {
-    ran_tool_output output;
+    ran_beside_file output;
     if (has_suffix(a->output, ".onnx"))
         return ran_onnx_export(module, a->output, &a->export);
-    ran_status status = ran_tool_open(a->context, a->output, &output);
+    ran_status status = ran_beside_open(a->context, a->output, &output);
     if (status != RAN_OK)
         return status;
     status = ran_module_print(module, output.stream, a->weights);
-    return ran_tool_close(a->context, &output, status);
+    return ran_beside_close(a->context, &output, status);
 }
 
 static ran_status transform(struct arguments *a)

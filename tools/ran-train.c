@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/beside.h"
 #include "runtime/train/train.h"
 #include "tools/files.h"
 #include "tools/model.h"
@@ -145,13 +146,13 @@ static bool has_suffix(const char *path, const char *suffix)
 
 static ran_status write_model(ran_context *context, const ran_module *module, const char *path)
 {
-    ran_tool_output output;
+    ran_beside_file output;
     if (!has_suffix(path, ".ran") && strcmp(path, "-"))
         return ran_onnx_export(module, path, NULL);
-    ran_status status = ran_tool_open(context, path, &output);
+    ran_status status = ran_beside_open(context, path, &output);
     if (status)
         return status;
-    return ran_tool_close(context, &output, ran_module_print(module, output.stream, NULL));
+    return ran_beside_close(context, &output, ran_module_print(module, output.stream, NULL));
 }
 
 static bool progress(void *data, const ran_train_progress *now)

@@ -8,6 +8,7 @@
 
 #include <ran/train.h>
 
+#include "ir/beside.h"
 #include "ir/ir.h"
 #include "tools/compile_options.h"
 #include "tools/files.h"
@@ -295,11 +296,11 @@ static ran_status settle_kinds(ran_context *context, arguments *a)
 
 static ran_status write_ir(ran_context *context, const ran_module *module, const char *path)
 {
-    ran_tool_output output;
-    ran_status status = ran_tool_open(context, path, &output);
+    ran_beside_file output;
+    ran_status status = ran_beside_open(context, path, &output);
     if (status)
         return status;
-    return ran_tool_close(context, &output, ran_module_print(module, output.stream, NULL));
+    return ran_beside_close(context, &output, ran_module_print(module, output.stream, NULL));
 }
 
 /* IR and ONNX show the module before code generation lowers it. */
@@ -361,8 +362,8 @@ static ran_status write_dependencies(ran_context *context, const arguments *a)
     if (!file)
         file = ran_intern_printf(context, "%.*s.d", (int)(strlen(target) - strlen(suffix_of(target))),
                                  target);
-    ran_tool_output output;
-    ran_status status = ran_tool_open(context, file, &output);
+    ran_beside_file output;
+    ran_status status = ran_beside_open(context, file, &output);
     if (status)
         return status;
     if (a->depend_target)
@@ -375,7 +376,7 @@ static ran_status write_dependencies(ran_context *context, const arguments *a)
         print_for_make(output.stream, ran_file_at(context, i));
     }
     fputc('\n', output.stream);
-    return ran_tool_close(context, &output, RAN_OK);
+    return ran_beside_close(context, &output, RAN_OK);
 }
 
 /* ---- Compiling ------------------------------------------------------------------------------------------------ */

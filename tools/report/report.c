@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/beside.h"
 #include "tools/files.h"
 
 static void *checked(void *memory)
@@ -67,8 +68,8 @@ static void write_json(const report *r, FILE *stream)
 
 ran_status report_write(const report *r, ran_context *context, const char *path)
 {
-    ran_tool_output output;
-    ran_status status = ran_tool_open(context, path, &output);
+    ran_beside_file output;
+    ran_status status = ran_beside_open(context, path, &output);
     if (status)
         return status;
     size_t length = strlen(path);
@@ -76,5 +77,5 @@ ran_status report_write(const report *r, ran_context *context, const char *path)
         write_json(r, output.stream);
     else
         report_write_page(r, output.stream);
-    return ran_tool_close(context, &output, RAN_OK);
+    return ran_beside_close(context, &output, RAN_OK);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/beside.h"
 #include "tools/files.h"
 
 /* ---- Lines ------------------------------------------------------------------------------------------ */
@@ -127,8 +128,8 @@ static bool is_csv(const char *path)
 
 static ran_status write_log(const train_report *report, ran_context *context)
 {
-    ran_tool_output output;
-    ran_status status = ran_tool_open(context, report->log_path, &output);
+    ran_beside_file output;
+    ran_status status = ran_beside_open(context, report->log_path, &output);
     if (status)
         return status;
     bool csv = is_csv(report->log_path);
@@ -136,12 +137,12 @@ static ran_status write_log(const train_report *report, ran_context *context)
         fputs("epoch,loss,accuracy,test_loss,test_accuracy,images_per_second\n", output.stream);
     for (size_t i = 0; i < report->count; i++)
         (csv ? print_csv : print_json)(output.stream, &report->epochs[i]);
-    return ran_tool_close(context, &output, RAN_OK);
+    return ran_beside_close(context, &output, RAN_OK);
 }
 
 ran_status train_report_write(const train_report *report, ran_context *context)
 {
-    ran_tool_output output;
+    ran_beside_file output;
     ran_status status = RAN_OK;
     if (report->rank)
         return RAN_OK;
@@ -149,9 +150,9 @@ ran_status train_report_write(const train_report *report, ran_context *context)
         status = write_log(report, context);
     if (status || !report->html_path)
         return status;
-    status = ran_tool_open(context, report->html_path, &output);
+    status = ran_beside_open(context, report->html_path, &output);
     return status ? status
-                  : ran_tool_close(context, &output, train_page_write(report, output.stream));
+                  : ran_beside_close(context, &output, train_page_write(report, output.stream));
 }
 
 void train_report_clear(train_report *report)
