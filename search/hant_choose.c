@@ -49,8 +49,7 @@ ran_status ran_hant_build(const ran_hant *h, const ran_hant_choice *c, ran_modul
     if (status != RAN_OK)
         return status;
     status = ran_images_recalibrate(*out_module, &h->images,
-                                    h->images.count - h->options.pretrain.held_out,
-                                    h->options.pretrain.threads);
+                                    h->images.count - h->options.pretrain.held_out);
     if (status != RAN_OK)
         ran_module_destroy(*out_module);
     return status;

@@ -67,9 +67,10 @@ RAN_MUST_USE ran_status ran_images_score(ran_context *context, ran_native *nativ
                                          const ran_images *images, int64_t first, int64_t count,
                                          double *out_loss, double *out_accuracy);
 
-/* Gives batch norms the statistics of what goes through them now; `count` of the first images. */
+/* Gives batch norms the statistics of what goes through them now: of the first `count` images, at
+ * most 2048. */
 RAN_MUST_USE ran_status ran_images_recalibrate(ran_module *module, const ran_images *images,
-                                               int64_t count, unsigned threads);
+                                               int64_t count);
 
 RAN_MUST_USE ran_status ran_losses_read(ran_context *context, ran_arena *arena, const char *path,
                                         ran_loss_table *out_table);

@@ -60,10 +60,14 @@ RAN_MUST_USE ran_status ran_differentiate(ran_function *function, ran_value *los
                                           ran_value *const *wrt, size_t count,
                                           ran_value **out_gradients);
 
-/* Recomputes cheap forward values (elementwise, normalisation, pooling) just before their last use in
- * the backward part, until the sum of what is alive fits `budget` bytes or nothing more helps. Run
- * after ran_differentiate. *out_peak: the estimate reached, in bytes. */
+/* Recomputes cheap forward values (elementwise, normalisation, pooling) just before their last use
+ * in the backward part, until the sum of what is alive fits `budget` bytes or nothing more helps.
+ * Run after ran_differentiate. *out_peak: the estimate reached, in bytes. */
 RAN_MUST_USE ran_status ran_recompute(ran_function *function, int64_t budget, int64_t *out_peak);
+
+/* A batch norm's training form, before it: batch_normalization_training. The norm stays. */
+RAN_MUST_USE ran_status ran_batch_norm_training(ran_op *norm, double momentum,
+                                                ran_op **out_training);
 
 /* The argument whose next value output `output` is (same name, same type), or -1. */
 int ran_function_updates(const ran_function *function, size_t output);

@@ -27,19 +27,27 @@ static const ran_parameter *statistic(const step *s, const ran_value *argument)
     return NULL;
 }
 
+ran_status ran_batch_norm_training(ran_op *norm, double momentum, ran_op **out_training)
+{
+    ran_value *operands[5];
+    for (size_t i = 0; i < 5; i++)
+        operands[i] = ran_op_operand(norm, i);
+    ran_builder builder = ran_builder_before(norm);
+    ran_op *training = ran_op_create(&builder, RAN_OP_BATCH_NORMALIZATION_TRAINING, 5, operands, 5);
+    ran_op_set_float(training, "epsilon", ran_op_float(norm, "epsilon"));
+    ran_op_set_float(training, "momentum", momentum);
+    *out_training = training;
+    return ran_op_infer_types(training) ? RAN_UNSUPPORTED : RAN_OK;
+}
+
 static ran_status train_alone(norm *n)
 {
-    ran_builder builder = ran_builder_before(n->op);
-    ran_op *training =
-        ran_op_create(&builder, RAN_OP_BATCH_NORMALIZATION_TRAINING, 5, n->operands, 5);
-    ran_op_set_float(training, "epsilon", ran_op_float(n->op, "epsilon"));
-    ran_op_set_float(training, "momentum", ran_op_float(n->op, "momentum"));
-    if (ran_op_infer_types(training))
-        return RAN_UNSUPPORTED;
+    ran_op *training;
+    ran_status status = ran_batch_norm_training(n->op, ran_op_float(n->op, "momentum"), &training);
     n->y = ran_op_result(training, 0);
     n->running_mean = ran_op_result(training, 1);
     n->running_variance = ran_op_result(training, 2);
-    return RAN_OK;
+    return status;
 }
 
 /* ---- Several processes
