@@ -8,7 +8,11 @@
 #include "search/hant.h"
 
 enum { ROUNDS_MAX = 4, RANDOM_CHOICES = 5 };
-enum { MEASURED_TIME = 500000000 }; /* nanoseconds of the teacher: what decides is measured well */
+enum { MEASURED_TIME = 2000000000 }; /* nanoseconds of the teacher: what decides is measured well */
+
+/* A selection stays below its limit by this part of it: after tuning it is measured again, and two
+ * measurements of the same network differ by so much. */
+static const double margin = 0.02;
 
 static ran_status put_candidate(const ran_hant *h, ran_function *function, size_t layer,
                                 const char *candidate)
@@ -129,11 +133,35 @@ ran_status ran_hant_measure(const ran_hant *h, const ran_module *module, int64_t
     options.rounds = (int)(MEASURED_TIME / (h->latencies.network + 1));
     if (options.rounds < 99)
         options.rounds = 99;
-    if (options.rounds > 9999)
-        options.rounds = 9999;
+    if (options.rounds > 29999)
+        options.rounds = 29999;
     ran_status status = ran_latency_compare(modules, 2, &options, times);
     *out_teacher = times[0];
     *out_latency = times[1];
+    return status;
+}
+
+/* What the assembled network takes, as a part of what the teacher takes now: the machine may be
+ * slower than it was. */
+static ran_status measure_part(const ran_hant *h, const ran_hant_choice *c, double *out_part)
+{
+    ran_module *module;
+    int64_t teacher = 1, latency = 0;
+    ran_status status = assemble(h, c->choice, &module);
+    if (status != RAN_OK)
+        return status;
+    status = ran_hant_measure(h, module, &teacher, &latency);
+    ran_module_destroy(module);
+    *out_part = (double)latency / (double)teacher;
+    return status;
+}
+
+static ran_status has_selection_below(const ran_hant *h, const ran_ilp_problem *problem,
+                                      const ran_ilp_options *ilp, int64_t limit, bool *out_has)
+{
+    int64_t smallest;
+    ran_status status = ran_ilp_smallest(h->context, problem, ilp, 0, &smallest);
+    *out_has = status == RAN_OK && smallest >= 0 && smallest <= limit;
     return status;
 }
 
@@ -142,31 +170,30 @@ ran_status ran_hant_measure(const ran_hant *h, const ran_module *module, int64_t
 static ran_status select_within(const ran_hant *h, ran_ilp_problem *problem,
                                 const ran_ilp_options *ilp, ran_hant_result *r)
 {
-    int64_t limit = problem->budgets[0].limit;
+    int64_t *limit = &problem->budgets[0].limit;
+    double network = (double)h->latencies.network, allowed = (double)*limit / network;
+    double wanted = h->options.latency.estimate ? allowed : (1 - margin) * allowed;
     ran_status status = RAN_OK;
     evaluated known = {.room = ROUNDS_MAX * ilp->solutions};
     known.items = RAN_ARENA_ARRAY(h->arena, ran_hant_choice, known.room + 1);
     for (int round = 0; round < ROUNDS_MAX && status == RAN_OK; round++) {
-        ran_module *module;
-        int64_t teacher, latency;
+        double part = 0;
+        bool has_faster = true;
         status = select_best(h, problem, ilp, &known, &r->chosen);
-        r->lowered_limit = problem->budgets[0].limit;
-        if (status != RAN_OK || limit == INT64_MAX)
+        r->lowered_limit = *limit;
+        if (status != RAN_OK || *limit == INT64_MAX)
             return status;
-        status = assemble(h, r->chosen.choice, &module);
-        if (status != RAN_OK)
+        status = measure_part(h, &r->chosen, &part);
+        if (status != RAN_OK || part <= wanted)
             return status;
-        status = ran_hant_measure(h, module, &teacher, &latency);
-        ran_module_destroy(module);
-        /* As a part of what the teacher takes now: the machine may be slower than it was. */
-        double part = (double)latency / (double)teacher,
-               allowed = (double)limit / (double)h->latencies.network;
-        if (status != RAN_OK || part <= allowed)
+        int64_t lower = *limit - (int64_t)((part - wanted) * network) - h->latencies.network / 200;
+        if (part <= allowed)
+            status = has_selection_below(h, problem, ilp, lower, &has_faster);
+        if (!has_faster)
             return status;
-        ran_hant_say(h, "measured %.3f of the teacher, allowed are %.3f: selecting again", part,
-                     allowed);
-        int64_t excess = (int64_t)((part - allowed) * (double)h->latencies.network);
-        problem->budgets[0].limit -= excess + h->latencies.network / 200;
+        ran_hant_say(h, "measured %.3f of the teacher, wanted are %.3f: selecting again", part,
+                     wanted);
+        *limit = lower;
     }
     return status;
 }
