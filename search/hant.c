@@ -35,10 +35,14 @@ static const char *latency_path(const ran_hant *h)
     return ran_intern_printf(h->context, "%s/latency-%s.txt", h->options.directory, h->target);
 }
 
+ran_status ran_hant_save_latencies(const ran_hant *h)
+{
+    return ran_latency_write(h->context, &h->latencies, latency_path(h));
+}
+
 static ran_status save_latencies(void *data)
 {
-    const ran_hant *h = data;
-    return ran_latency_write(h->context, &h->latencies, latency_path(h));
+    return ran_hant_save_latencies(data);
 }
 
 /* What is written is read again, so that this run and a resumed one plan with the same numbers. */

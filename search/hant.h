@@ -5,9 +5,9 @@
  *
  * Walk: layers are found, candidates measured (latency.c) and trained (pretrain.c); the integer
  * program (ilp.c) gives K selections; each is assembled and evaluated on held-out images; the one
- * of least loss is measured as a whole, and when it is slower than was predicted the limit is
- * lowered by that much and the selection repeated; it is tuned with the teacher's outputs, measured
- * beside the teacher, and compiled. All that took time is on disk before it is used.
+ * of least loss is measured as a whole, and where it takes more or less than its parts say that is
+ * added to all predictions and the selection repeated; it is tuned with the teacher's outputs,
+ * measured beside the teacher, and compiled. All that took time is on disk before it is used.
  */
 #ifndef SEARCH_HANT_H
 #define SEARCH_HANT_H
@@ -54,8 +54,9 @@ typedef struct ran_hant_result {
     ran_hant_choice chosen;
     ran_hant_choice *baselines;
     size_t baseline_count;
-    int64_t limit;                    /* latency, when it is a budget; INT64_MAX */
-    int64_t lowered_limit;            /* what it was for the selection that keeps it as a whole */
+    int64_t limit;      /* latency, when it is a budget; INT64_MAX */
+    int64_t sum_limit;  /* what the parts may take: the limit without the correction */
+    int64_t correction; /* what networks take more than their parts say */
     int64_t teacher_latency, latency; /* measured in turns */
     double teacher_accuracy;
     double prefilter;   /* percentage points; wider than asked for when the budget wanted it */
@@ -109,7 +110,12 @@ RAN_MUST_USE ran_status ran_hant_fill_problem(ran_hant *hant);
 RAN_MUST_USE ran_status ran_hant_set_limits(const ran_hant *hant, const ran_hant_budget *budgets,
                                             size_t count, ran_hant_result *result);
 
-/* The assembled network, with its norms' statistics. */
+/* A candidate a layer, in the order of the problem's; in the search's memory. */
+size_t *ran_hant_copy_choice(const ran_hant *hant, const size_t *choice);
+/* The network of a choice, as its candidates were trained. */
+RAN_MUST_USE ran_status ran_hant_assemble(const ran_hant *hant, const size_t *choice,
+                                          RAN_GIVE ran_module **out_module);
+/* The same with its norms' statistics. */
 RAN_MUST_USE ran_status ran_hant_build(const ran_hant *hant, const ran_hant_choice *choice,
                                        RAN_GIVE ran_module **out_module);
 /* Loss on held-out images, and on demand accuracy on test images. */
@@ -118,7 +124,8 @@ RAN_MUST_USE ran_status ran_hant_evaluate(const ran_hant *hant, bool with_test,
 /* Teacher and network in turns. */
 RAN_MUST_USE ran_status ran_hant_measure(const ran_hant *hant, const ran_module *module,
                                          int64_t *out_teacher, int64_t *out_latency);
-RAN_MUST_USE ran_status ran_hant_choose(const ran_hant *hant, ran_hant_result *result);
+/* Measures assembled networks, which the latency table keeps. */
+RAN_MUST_USE ran_status ran_hant_choose(ran_hant *hant, ran_hant_result *result);
 RAN_MUST_USE ran_status ran_hant_choose_baselines(const ran_hant *hant, ran_hant_result *result);
 
 /* The selection itself or an earlier baseline, when it is the same network; else NULL. */
@@ -130,6 +137,7 @@ RAN_MUST_USE ran_status ran_hant_tune(const ran_hant *hant, const char *checkpoi
                                       ran_hant_choice *choice, RAN_GIVE ran_module **out_module);
 RAN_MUST_USE ran_status ran_hant_tune_baselines(const ran_hant *hant, ran_hant_result *result);
 
+RAN_MUST_USE ran_status ran_hant_save_latencies(const ran_hant *hant);
 RAN_MUST_USE ran_status ran_hant_write_plan(const ran_hant *hant, const ran_hant_result *result);
 
 #endif

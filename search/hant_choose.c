@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Selections by the integer program, checked as whole networks, and those to compare them with. */
+/* The selection by the integer program, checked as whole networks. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,82 +7,11 @@
 #include "ir/beside.h"
 #include "search/hant.h"
 
-enum { ROUNDS_MAX = 4, RANDOM_CHOICES = 5 };
-enum { MEASURED_TIME = 2000000000 }; /* nanoseconds of the teacher: what decides is measured well */
-
-/* A selection stays below its limit by this part of it: after tuning it is measured again, and two
- * measurements of the same network differ by so much. */
-static const double margin = 0.02;
-
-static ran_status put_candidate(const ran_hant *h, ran_function *function, size_t layer,
-                                const char *candidate)
-{
-    const ran_layer *at = h->searched[layer];
-    ran_module *part;
-    ran_status status = ran_search_load(
-        h->context, ran_pretrain_path(h->context, h->options.directory, at->name, candidate),
-        &part);
-    if (status != RAN_OK)
-        return status;
-    status = ran_search_substitute(function, ran_value_name(at->input), ran_value_name(at->output),
-                                   ran_module_first_function(part), at->name);
-    ran_module_destroy(part);
-    return status;
-}
-
-/* From behind, because a candidate that is its input alone takes its output's name away. */
-static ran_status assemble(const ran_hant *h, const size_t *choice, ran_module **out_module)
-{
-    ran_module *module = ran_module_clone(h->module);
-    ran_status status = RAN_OK;
-    for (size_t i = h->problem.layer_count; i-- > 0 && status == RAN_OK;)
-        if (choice[i])
-            status = put_candidate(h, ran_module_first_function(module), i,
-                                   h->problem.layers[i].ops[choice[i]].name);
-    if (status != RAN_OK)
-        ran_module_destroy(module);
-    else
-        *out_module = module;
-    return status;
-}
-
-/* Assembled, with its norms' statistics. */
-ran_status ran_hant_build(const ran_hant *h, const ran_hant_choice *c, ran_module **out_module)
-{
-    ran_status status = assemble(h, c->choice, out_module);
-    if (status != RAN_OK)
-        return status;
-    status = ran_images_recalibrate(*out_module, &h->images,
-                                    h->images.count - h->options.pretrain.held_out);
-    if (status != RAN_OK)
-        ran_module_destroy(*out_module);
-    return status;
-}
-
-ran_status ran_hant_evaluate(const ran_hant *h, bool with_test, ran_hant_choice *c)
-{
-    ran_module *module;
-    double accuracy, loss;
-    int64_t first = h->images.count - h->options.pretrain.held_out;
-    c->predicted = ran_ilp_cost(&h->problem, 0, c->choice);
-    c->loss = ran_ilp_loss(&h->problem, c->choice);
-    c->accuracy_after = -1;
-    ran_status status = ran_hant_build(h, c, &module);
-    if (status != RAN_OK)
-        return status;
-    status = ran_images_evaluate(module, &h->images, first, h->options.pretrain.held_out,
-                                 &c->held_out_loss, &accuracy);
-    if (status == RAN_OK && with_test)
-        status =
-            ran_images_evaluate(module, &h->test, 0, h->test.count, &loss, &c->accuracy_before);
-    ran_module_destroy(module);
-    return status;
-}
-
-static size_t *copy_choice(const ran_hant *h, const size_t *choice)
-{
-    return ran_arena_copy(h->arena, choice, h->problem.layer_count * sizeof *choice);
-}
+enum { ROUNDS_MAX = 4 };
+/* Parts of a limit: a selection stays a fiftieth below it, because after tuning it is measured
+ * again and two measurements of one network differ by so much; less than a twenty-fifth is not
+ * worth another round. */
+enum { MARGIN = 50, NEAR = 25 };
 
 /* What was evaluated already: a lower limit brings many selections again. */
 typedef struct evaluated {
@@ -98,7 +27,7 @@ static ran_status evaluate_once(const ran_hant *h, const size_t *choice, evaluat
             *out = known->items[i];
             return RAN_OK;
         }
-    *out = (ran_hant_choice){.method = "ilp", .choice = copy_choice(h, choice)};
+    *out = (ran_hant_choice){.method = "ilp", .choice = ran_hant_copy_choice(h, choice)};
     ran_status status = ran_hant_evaluate(h, false, out);
     if (status == RAN_OK && known->count < known->room)
         known->items[known->count++] = *out;
@@ -117,84 +46,135 @@ static ran_status select_best(const ran_hant *h, const ran_ilp_problem *problem,
         if (status == RAN_OK && (!k || c.held_out_loss < out->held_out_loss))
             *out = c;
     }
-    if (status == RAN_OK)
-        ran_hant_say(h, "selected among %zu: loss %.4f, predicted latency %.3f ms", result.count,
-                     out->held_out_loss, (double)out->predicted / 1e6);
     return status;
 }
 
-/* Teacher and assembled network in turns. */
-ran_status ran_hant_measure(const ran_hant *h, const ran_module *module, int64_t *out_teacher,
-                            int64_t *out_latency)
+static const char *names_of(const ran_hant *h, const size_t *choice)
 {
-    const ran_module *modules[] = {h->module, module};
-    int64_t times[2];
-    ran_latency_options options = h->options.latency;
-    options.rounds = (int)(MEASURED_TIME / (h->latencies.network + 1));
-    if (options.rounds < 99)
-        options.rounds = 99;
-    if (options.rounds > 29999)
-        options.rounds = 29999;
-    ran_status status = ran_latency_compare(modules, 2, &options, times);
-    *out_teacher = times[0];
-    *out_latency = times[1];
-    return status;
+    const char *names = "";
+    for (size_t i = 0; i < h->problem.layer_count; i++)
+        names = ran_intern_printf(h->context, "%s%s%s", names, i ? "," : "",
+                                  h->problem.layers[i].ops[choice[i]].name);
+    return names;
 }
 
-/* What the assembled network takes, as a part of what the teacher takes now: the machine may be
- * slower than it was. */
-static ran_status measure_part(const ran_hant *h, const ran_hant_choice *c, double *out_part)
+/* Of an assembled network, as a part of what the teacher takes in the same turns, on the table's
+ * scale: the machine may be slower than it was. Measured once; the table keeps it, so that with the
+ * same table a search always takes the same way. */
+static ran_status latency_of_whole(ran_hant *h, const size_t *choice, int64_t *out_latency)
 {
     ran_module *module;
-    int64_t teacher = 1, latency = 0;
-    ran_status status = assemble(h, c->choice, &module);
+    int64_t teacher, latency;
+    const char *names = names_of(h, choice);
+    *out_latency = ran_latency_find(&h->latencies, RAN_LATENCY_ASSEMBLED, names);
+    if (*out_latency >= 0)
+        return RAN_OK;
+    ran_status status = ran_hant_assemble(h, choice, &module);
     if (status != RAN_OK)
         return status;
     status = ran_hant_measure(h, module, &teacher, &latency);
     ran_module_destroy(module);
-    *out_part = (double)latency / (double)teacher;
-    return status;
+    if (status != RAN_OK)
+        return status;
+    *out_latency = (int64_t)((double)latency / (double)teacher * (double)h->latencies.network);
+    ran_latency_add(&h->latencies, RAN_LATENCY_ASSEMBLED, names, *out_latency);
+    return ran_hant_save_latencies(h);
 }
 
-static ran_status has_selection_below(const ran_hant *h, const ran_ilp_problem *problem,
-                                      const ran_ilp_options *ilp, int64_t limit, bool *out_has)
+static ran_status can_meet(const ran_hant *h, const ran_ilp_problem *problem,
+                           const ran_ilp_options *ilp, int64_t limit, bool *out_can)
 {
     int64_t smallest;
     ran_status status = ran_ilp_smallest(h->context, problem, ilp, 0, &smallest);
-    *out_has = status == RAN_OK && smallest >= 0 && smallest <= limit;
+    *out_can = status == RAN_OK && smallest >= 0 && smallest <= limit;
     return status;
 }
 
-/* Selects; when the whole turns out slower than its parts say, again with a lower limit. The
- * decision is kept, so that a resumed run does not depend on a new measurement. */
-static ran_status select_within(const ran_hant *h, ran_ilp_problem *problem,
-                                const ran_ilp_options *ilp, ran_hant_result *r)
+/* One round: a selection, and what its network takes. */
+typedef struct attempt {
+    ran_hant_choice choice;
+    int64_t sum_limit, correction, latency;
+} attempt;
+
+static ran_status attempt_selection(ran_hant *h, const ran_ilp_problem *problem,
+                                    const ran_ilp_options *ilp, evaluated *known, attempt *a)
 {
-    int64_t *limit = &problem->budgets[0].limit;
-    double network = (double)h->latencies.network, allowed = (double)*limit / network;
-    double wanted = h->options.latency.estimate ? allowed : (1 - margin) * allowed;
-    ran_status status = RAN_OK;
+    ran_status status = select_best(h, problem, ilp, known, &a->choice);
+    if (status != RAN_OK)
+        return status;
+    a->choice.predicted = ran_ilp_cost(problem, 0, a->choice.choice) + a->correction;
+    ran_hant_say(h, "selected: loss %.4f on held-out images, predicted latency %.3f ms",
+                 a->choice.held_out_loss, (double)a->choice.predicted / 1e6);
+    if (a->sum_limit == INT64_MAX)
+        return RAN_OK;
+    status = latency_of_whole(h, a->choice.choice, &a->latency);
+    if (status == RAN_OK)
+        ran_hant_say(h, "measured: %.3f of the teacher's, predicted %.3f",
+                     (double)a->latency / (double)h->latencies.network,
+                     (double)a->choice.predicted / (double)h->latencies.network);
+    return status;
+}
+
+/* What keeps the limit before what does not; then the less loss, or the less excess. */
+static bool is_better(const attempt *a, const attempt *b, int64_t wanted)
+{
+    if ((a->latency <= wanted) != (b->latency <= wanted))
+        return a->latency <= wanted;
+    return a->latency <= wanted ? a->choice.held_out_loss < b->choice.held_out_loss
+                                : a->latency < b->latency;
+}
+
+static bool is_repeated(const ran_hant *h, const attempt *attempts, int count)
+{
+    const attempt *last = &attempts[count];
+    for (int i = 0; i < count; i++)
+        if (!memcmp(attempts[i].choice.choice, last->choice.choice,
+                    h->problem.layer_count * sizeof *last->choice.choice))
+            return true;
+    return false;
+}
+
+/* Whether a selection by what is known now would come nearer to the limit. */
+static bool is_worth_another(const attempt *a, int64_t wanted)
+{
+    return a->latency > wanted || a->choice.predicted - a->latency > wanted / NEAR;
+}
+
+/* Rounds until a network keeps the limit and doesn't leave much of it. A network's latency is not
+ * the sum of its layers': caches hold more of a small one. So what the last one took more than its
+ * parts say is taken for what the next one will. */
+static ran_status select_within(ran_hant *h, ran_ilp_problem *problem, const ran_ilp_options *ilp,
+                                ran_hant_result *r)
+{
+    int64_t *limit = &problem->budgets[0].limit, allowed = *limit;
+    int64_t wanted = allowed - (h->options.latency.estimate ? 0 : allowed / MARGIN);
+    attempt attempts[ROUNDS_MAX], *best = attempts;
     evaluated known = {.room = ROUNDS_MAX * ilp->solutions};
     known.items = RAN_ARENA_ARRAY(h->arena, ran_hant_choice, known.room + 1);
+    bool possible = allowed != INT64_MAX;
+    ran_status status = possible ? can_meet(h, problem, ilp, wanted, &possible) : RAN_OK;
+    if (!possible)
+        wanted = allowed;
+    int64_t correction = 0;
     for (int round = 0; round < ROUNDS_MAX && status == RAN_OK; round++) {
-        double part = 0;
-        bool has_faster = true;
-        status = select_best(h, problem, ilp, &known, &r->chosen);
-        r->lowered_limit = *limit;
-        if (status != RAN_OK || *limit == INT64_MAX)
-            return status;
-        status = measure_part(h, &r->chosen, &part);
-        if (status != RAN_OK || part <= wanted)
-            return status;
-        int64_t lower = *limit - (int64_t)((part - wanted) * network) - h->latencies.network / 200;
-        if (part <= allowed)
-            status = has_selection_below(h, problem, ilp, lower, &has_faster);
-        if (!has_faster)
-            return status;
-        ran_hant_say(h, "measured %.3f of the teacher, wanted are %.3f: selecting again", part,
-                     wanted);
-        *limit = lower;
+        attempt *a = &attempts[round];
+        *limit = wanted == INT64_MAX ? wanted : wanted - correction;
+        if (round && best->latency <= allowed)
+            status = can_meet(h, problem, ilp, *limit, &possible);
+        if (status != RAN_OK || (round && !possible && best->latency <= allowed))
+            break;
+        *a = (attempt){.sum_limit = *limit, .correction = correction};
+        status = attempt_selection(h, problem, ilp, &known, a);
+        if (status != RAN_OK || is_repeated(h, attempts, round))
+            break;
+        best = is_better(a, best, wanted) ? a : best;
+        if (allowed == INT64_MAX || !is_worth_another(a, wanted))
+            break;
+        correction = a->latency - ran_ilp_cost(problem, 0, a->choice.choice);
     }
+    r->chosen = best->choice;
+    r->sum_limit = best->sum_limit;
+    r->correction = best->correction;
     return status;
 }
 
@@ -240,21 +220,24 @@ static bool read_names(const ran_hant *h, FILE *file, size_t *choice)
     return true;
 }
 
-/* The budget, the limit that the selection was made with, a candidate a layer. */
+/* The budget, limit and correction that the selection was made with, a candidate a layer. */
 static ran_status read_choice(const ran_hant *h, const char *path, ran_hant_result *r)
 {
     char budget[512];
-    long long limit;
+    long long limit, correction;
     FILE *file = fopen(path, "r");
     size_t *choice = RAN_ARENA_ARRAY(h->arena, size_t, h->problem.layer_count + 1);
-    bool good = file && fgets(budget, sizeof budget, file) && fscanf(file, "%lld", &limit) == 1 &&
-                read_names(h, file, choice);
+    bool good = file && fgets(budget, sizeof budget, file) &&
+                fscanf(file, "%lld %lld", &limit, &correction) == 2 && read_names(h, file, choice);
     if (file)
         fclose(file);
     if (!good)
         return ran_error(h->context, RAN_INVALID, "%s does not fit this search; remove it", path);
-    r->lowered_limit = limit;
-    r->chosen = (ran_hant_choice){.method = "ilp", .choice = choice};
+    r->sum_limit = limit;
+    r->correction = correction;
+    r->chosen = (ran_hant_choice){.method = "ilp",
+                                  .choice = choice,
+                                  .predicted = ran_ilp_cost(&h->problem, 0, choice) + correction};
     return RAN_OK;
 }
 
@@ -288,13 +271,14 @@ static ran_status write_choice(const ran_hant *h, const char *path, const ran_ha
     ran_status status = ran_beside_open(h->context, path, &out);
     if (status != RAN_OK)
         return status;
-    fprintf(out.stream, "%s\n%lld\n", r->budget ? r->budget : "", (long long)r->lowered_limit);
+    fprintf(out.stream, "%s\n%lld %lld\n", r->budget ? r->budget : "", (long long)r->sum_limit,
+            (long long)r->correction);
     for (size_t i = 0; i < h->problem.layer_count; i++)
         fprintf(out.stream, "%s\n", h->problem.layers[i].ops[r->chosen.choice[i]].name);
     return ran_beside_close(h->context, &out, RAN_OK);
 }
 
-ran_status ran_hant_choose(const ran_hant *h, ran_hant_result *r)
+ran_status ran_hant_choose(ran_hant *h, ran_hant_result *r)
 {
     const char *path = ran_hant_path(h, r->directory, "selection.txt");
     ran_ilp_problem problem = r->problem;
@@ -307,51 +291,4 @@ ran_status ran_hant_choose(const ran_hant *h, ran_hant_result *r)
     if (status == RAN_OK)
         status = select_within(h, &problem, &ilp, r);
     return status == RAN_OK ? write_choice(h, path, r) : status;
-}
-
-/* ---- Baselines ------------------------------------------------------------------------------- */
-
-const ran_hant_choice *ran_hant_find_equal(const ran_hant *h, const ran_hant_result *r,
-                                           const ran_hant_choice *c)
-{
-    size_t bytes = h->problem.layer_count * sizeof *c->choice;
-    if (!memcmp(r->chosen.choice, c->choice, bytes))
-        return &r->chosen;
-    for (size_t i = 0; i < r->baseline_count && &r->baselines[i] != c; i++)
-        if (!memcmp(r->baselines[i].choice, c->choice, bytes))
-            return &r->baselines[i];
-    return NULL;
-}
-
-static ran_status add_baseline(const ran_hant *h, const char *method, const size_t *choice,
-                               ran_hant_result *r)
-{
-    ran_hant_choice *c = &r->baselines[r->baseline_count++];
-    *c = (ran_hant_choice){.method = method, .choice = copy_choice(h, choice)};
-    const ran_hant_choice *equal = ran_hant_find_equal(h, r, c);
-    if (equal) {
-        *c = *equal;
-        c->method = method;
-        return RAN_OK;
-    }
-    return ran_hant_evaluate(h, true, c);
-}
-
-ran_status ran_hant_choose_baselines(const ran_hant *h, ran_hant_result *r)
-{
-    ran_status status = RAN_OK;
-    uint64_t seed = h->options.pretrain.seed;
-    size_t *choice = RAN_ARENA_ARRAY(h->arena, size_t, h->problem.layer_count + 1);
-    r->baselines = RAN_ARENA_ARRAY(h->arena, ran_hant_choice, RANDOM_CHOICES + 1);
-    ran_ilp_options ilp = h->options.ilp;
-    ilp.max_drop = r->prefilter;
-    /* Under the limit that the measured latency left to the selection. */
-    ran_ilp_problem problem = r->problem;
-    problem.budgets[0].limit = r->lowered_limit;
-    if (ran_ilp_greedy(&problem, &ilp, choice))
-        status = add_baseline(h, "greedy", choice, r);
-    for (int i = 0; i < RANDOM_CHOICES && status == RAN_OK; i++)
-        if (ran_ilp_random(&problem, &ilp, &seed, choice))
-            status = add_baseline(h, "random", choice, r);
-    return status;
 }

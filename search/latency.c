@@ -17,8 +17,8 @@ enum { SHORT_RUN = 30000000 }; /* nanoseconds of each function, all rounds toget
 /* ---- Tables -------------------------------------------------------------------------------------
  */
 
-static void add_row(ran_latency_table *table, const char *layer, const char *candidate,
-                    int64_t nanoseconds)
+void ran_latency_add(ran_latency_table *table, const char *layer, const char *candidate,
+                     int64_t nanoseconds)
 {
     if (table->count % 256 == 0) {
         ran_latency_row *rows = RAN_ARENA_ARRAY(table->arena, ran_latency_row, table->count + 256);
@@ -80,7 +80,7 @@ static ran_status read_line(ran_context *context, ran_latency_table *table, cons
     if (good && count == 2 && !strcmp(words[0], "network"))
         table->network = value;
     else if (good && count == 3)
-        add_row(table, words[0], words[1], value);
+        ran_latency_add(table, words[0], words[1], value);
     else if (count)
         return ran_error_at(context, RAN_INVALID, path, number, 1,
                             "expected `layer candidate nanoseconds'");
@@ -388,11 +388,11 @@ static void add_rows(const windows *w, const ran_layer *layer, const int64_t *ti
     int64_t teacher = ran_latency_find(table, layer->name, "teacher");
     if (teacher < 0) {
         teacher = teacher_latency(times, w->count);
-        add_row(table, layer->name, "teacher", teacher);
+        ran_latency_add(table, layer->name, "teacher", teacher);
     }
     for (size_t i = 0; i < w->count; i++) {
         int64_t latency = teacher + times[FIRST_CANDIDATE + i] - times[TEACHER];
-        add_row(table, layer->name, w->candidates[i]->name, latency > 0 ? latency : 0);
+        ran_latency_add(table, layer->name, w->candidates[i]->name, latency > 0 ? latency : 0);
     }
 }
 

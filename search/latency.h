@@ -7,13 +7,17 @@
  * compiled as one function. The candidate's latency is the teacher layer's plus the difference of
  * the two functions. All candidates of a layer are measured in turns, and the medians count.
  *
- * The table is text, keyed by target; whoever plans by it writes it first and reads it back.
+ * The table is text, keyed by target; whoever plans by it writes it first and reads it back. Whole
+ * networks of candidates are rows too (layer RAN_LATENCY_ASSEMBLED, all candidates with commas
+ * between), on the scale of the table's network.
  */
 #ifndef SEARCH_LATENCY_H
 #define SEARCH_LATENCY_H
 
 #include "search/layers.h"
 #include "search/pool.h"
+
+#define RAN_LATENCY_ASSEMBLED "assembled"
 
 typedef struct ran_latency_row {
     const char *layer, *candidate; /* "teacher" for the layer's own op */
@@ -46,6 +50,9 @@ RAN_MUST_USE ran_status ran_latency_read(ran_context *context, ran_arena *arena,
                                          const char *target, ran_latency_table *out_table);
 RAN_MUST_USE ran_status ran_latency_write(ran_context *context, const ran_latency_table *table,
                                           const char *path);
+/* The names are copied. */
+void ran_latency_add(ran_latency_table *table, const char *layer, const char *candidate,
+                     int64_t nanoseconds);
 /* -1: not in the table. */
 int64_t ran_latency_find(const ran_latency_table *table, const char *layer, const char *candidate);
 /* Adds what the table lacks: the network, chosen layers with the pool's candidates that fit. The

@@ -4,6 +4,8 @@ libran_search_la_SOURCES = \
 	search/cell.c \
 	search/features.c \
 	search/hant.c \
+	search/hant_assemble.c \
+	search/hant_baselines.c \
 	search/hant_choose.c \
 	search/hant_plan.c \
 	search/hant_problem.c \

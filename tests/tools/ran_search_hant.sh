@@ -48,6 +48,7 @@ for layer in changed:
     assert len(layer["inputs"]) == len(layer["outputs"]) == 1
 assert any(b["method"] == "greedy" for b in plan["baselines"])
 END
+grep -q '^assembled ' whole/latency-native.txt || fail "the selection's own latency is not in the table"
 grep -q '<svg' whole/report.html || fail "no picture in the report"
 ! grep -qE '(src|href)="?http' whole/report.html || fail "the report refers to other pages"
 grep -q '<polyline' whole/report.html || fail "no curve in the report"
