@@ -241,9 +241,15 @@ RAN_INLINE double v_reduce_large(double x, int64_t *n)
     bool negative = product >> 127;
     if (negative)
         product = -product;
-    double r = ((double)(int64_t)(product >> 64) * 0x1p-62 +
-                (double)(int64_t)((uint64_t)product >> 1) * 0x1p-125) *
-               0x1.921fb54442d18p+0;
+    /* Times pi/2 in integers: r is rounded once. */
+    int zeros = __builtin_clzll((uint64_t)(product >> 64) | 1);
+    uint64_t top = (uint64_t)(product << zeros >> 64);
+    double r = (double)(uint64_t)((unsigned __int128)top * 0xc90fdaa22168c235 >> 64);
+    union {
+        uint64_t u;
+        double f;
+    } scale = {(uint64_t)(1023 - 61 - zeros) << 52};
+    r *= scale.f;
     *n = (bits.u >> 63) ? -(int64_t)quadrant : (int64_t)quadrant;
     return negative != (bits.u >> 63) ? -r : r;
 }

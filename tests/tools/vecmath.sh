@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Vector mathematics, compiled as plain C by every compiler at hand, within its limits of error.
-# RAN_VECMATH_STRIDE=1 covers every f32 (an hour); by default every 8209th bit pattern.
+# RAN_VECMATH_STRIDE=1 covers every f32 (half an hour a compiler with the vector
+# functions of glibc, which gcc calls); by default every 8209th bit pattern.
 . "$RAN_SRCDIR/tests/harness/lib.sh"
 
 stride=${RAN_VECMATH_STRIDE:-8209}
