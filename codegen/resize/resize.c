@@ -5,7 +5,7 @@
 
 #include "codegen/resize/taps.h"
 
-enum { SCALES = 2, SIZES = 3, TAPS_LIMIT = 256 };
+enum { ROI = 1, SCALES = 2, SIZES = 3, TAPS_LIMIT = 256 };
 
 /* Factors of all axes; false when they are not known or of a kind that the body lacks. */
 static bool find_scales(const ran_op *op, double *out_scales)
@@ -25,6 +25,31 @@ static bool find_scales(const ran_op *op, double *out_scales)
     for (int64_t i = 0; i < ran_tensor_numel(scales); i++)
         out_scales[count ? ran_axis(axes[i], rank) : i] = ran_tensor_get_f64(scales, i);
     return true;
+}
+
+static bool crops(const ran_op *op)
+{
+    return !strcmp(ran_op_string(op, "coordinate_transformation_mode"), "tf_crop_and_resize");
+}
+
+/* What tf_crop_and_resize takes of each axis, as parts of the input; false when it is not known. */
+static bool find_roi(const ran_op *op, double *out_starts, double *out_ends)
+{
+    const ran_tensor *roi = ran_op_constant_operand(op, ROI);
+    int rank = ran_type_rank(ran_value_type(ran_op_operand(op, 0)));
+    size_t count = 0;
+    const int64_t *axes = ran_op_ints(op, "axes", &count);
+    for (int i = 0; i < rank; i++)
+        out_starts[i] = 0, out_ends[i] = 1;
+    if (!crops(op) || !ran_op_operand(op, ROI))
+        return true;
+    int64_t listed = count ? (int64_t)count : rank;
+    for (int64_t i = 0; roi && i < listed && ran_tensor_numel(roi) == 2 * listed; i++) {
+        int axis = count ? ran_axis(axes[i], rank) : (int)i;
+        out_starts[axis] = ran_tensor_get_f64(roi, i);
+        out_ends[axis] = ran_tensor_get_f64(roi, i + listed);
+    }
+    return roi;
 }
 
 static int map_axes(int rank)
@@ -48,39 +73,44 @@ static bool sizes_fit(const ran_type *x, const ran_type *y)
 
 bool ran_resize_accepts(const ran_op *op, const ran_target *target)
 {
-    double scales[RAN_MAX_RANK];
+    double scales[RAN_MAX_RANK], starts[RAN_MAX_RANK], ends[RAN_MAX_RANK];
     const ran_type *x = ran_value_type(ran_op_operand(op, 0));
     const ran_type *y = ran_value_type(ran_op_result(op, 0));
     int rank = ran_type_rank(x);
     (void)target;
     if (ran_type_elem(x) != RAN_ELEM_F32 || rank < 3 || ran_type_rank(y) != rank ||
-        !sizes_fit(x, y) ||
-        !strcmp(ran_op_string(op, "coordinate_transformation_mode"), "tf_crop_and_resize") ||
-        !find_scales(op, scales))
+        !sizes_fit(x, y) || !find_scales(op, scales) || !find_roi(op, starts, ends))
         return false;
     for (int i = 0; i < rank; i++)
-        if (i < map_axes(rank) ? scales[i] != 1 : scales[i] * TAPS_LIMIT < 8)
+        if (i < map_axes(rank) ? scales[i] != 1 || starts[i] != 0 || ends[i] != 1
+                               : scales[i] * TAPS_LIMIT < 8)
             return false;
     return true;
 }
 
 /* ---- Tables: one constant with positions and weights of both axes -------------------------------- */
 
+static ran_resize_axis make_axis(const ran_op *op, int axis)
+{
+    double scales[RAN_MAX_RANK], starts[RAN_MAX_RANK], ends[RAN_MAX_RANK];
+    find_scales(op, scales);
+    find_roi(op, starts, ends);
+    return (ran_resize_axis){
+        .in = ran_type_extent(ran_value_type(ran_op_operand(op, 0)), axis),
+        .out = ran_type_extent(ran_value_type(ran_op_result(op, 0)), axis),
+        .scale = scales[axis],
+        .roi_start = starts[axis],
+        .roi_end = ends[axis],
+    };
+}
+
 static void make_axes(const ran_op *op, ran_resize_axis *rows, ran_resize_axis *columns)
 {
-    double scales[RAN_MAX_RANK];
-    const ran_type *x = ran_value_type(ran_op_operand(op, 0));
-    const ran_type *y = ran_value_type(ran_op_result(op, 0));
-    int rank = ran_type_rank(x);
-    find_scales(op, scales);
-    *columns = (ran_resize_axis){.in = ran_type_extent(x, rank - 1),
-                                 .out = ran_type_extent(y, rank - 1),
-                                 .scale = scales[rank - 1]};
-    *rows = (ran_resize_axis){.in = 1, .out = 1, .scale = 1};
+    int rank = ran_type_rank(ran_value_type(ran_op_result(op, 0)));
+    *columns = make_axis(op, rank - 1);
+    *rows = (ran_resize_axis){.in = 1, .out = 1, .scale = 1, .roi_end = 1};
     if (rank >= 4)
-        *rows = (ran_resize_axis){.in = ran_type_extent(x, rank - 2),
-                                  .out = ran_type_extent(y, rank - 2),
-                                  .scale = scales[rank - 2]};
+        *rows = make_axis(op, rank - 2);
     ran_resize_make_taps(op, rows);
     ran_resize_make_taps(op, columns);
 }
@@ -96,12 +126,14 @@ static ran_tensor *table_of(const ran_op *op)
     ran_resize_axis rows, columns;
     make_axes(op, &rows, &columns);
     int64_t y = rows.out * rows.taps, x = columns.out * columns.taps;
-    ran_tensor *table = ran_tensor_create(RAN_ELEM_I32, 1, (int64_t[]){2 * (y + x)});
+    float extrapolation = (float)ran_op_float(op, "extrapolation_value");
+    ran_tensor *table = ran_tensor_create(RAN_ELEM_I32, 1, (int64_t[]){2 * (y + x) + 1});
     char *next = ran_tensor_mutable_data(table);
     next = append(next, rows.positions, y);
     next = append(next, rows.weights, y);
     next = append(next, columns.positions, x);
-    append(next, columns.weights, x);
+    next = append(next, columns.weights, x);
+    append(next, &extrapolation, 1);
     ran_resize_clear_taps(&rows);
     ran_resize_clear_taps(&columns);
     return table;
@@ -135,6 +167,7 @@ static void set_table(ran_emission *e)
     RAN_SPEC(e, struct taps_spec, weight_y, y);
     RAN_SPEC(e, struct taps_spec, position_x, 2 * y);
     RAN_SPEC(e, struct taps_spec, weight_x, 2 * y + x);
+    RAN_SPEC(e, struct taps_spec, extrapolation, crops(e->anchor) ? 2 * (y + x) : 0);
     RAN_SPEC(e, struct taps_spec, tables, (int64_t)ran_op_operand_count(e->kernel) - 1);
     ran_resize_clear_taps(&rows);
     ran_resize_clear_taps(&columns);

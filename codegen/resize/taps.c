@@ -19,6 +19,12 @@ RAN_INLINE ran_vf32 weighted(ran_vf32 sum, float weight, ran_vf32 x, bool single
     return single ? x : sum + weight * x;
 }
 
+/* NaN is the only float that differs from itself. */
+RAN_INLINE bool is_outside(const float *wy, const float *wx)
+{
+    return *wy != *wy || *wx != *wx;
+}
+
 RAN_INLINE void blocked_pixel(const struct taps_spec *s, void *const *io, const float *plane,
                               int64_t *index)
 {
@@ -35,6 +41,8 @@ RAN_INLINE void blocked_pixel(const struct taps_spec *s, void *const *io, const 
                 const float *from = plane + (py[ty] * s->width + px[tx]) * RAN_BLOCK + v * RAN_VL;
                 sum = weighted(sum, wy[ty] * wx[tx], *(const ran_vf32 *)from, single);
             }
+        if (s->extrapolation && is_outside(wy, wx))
+            sum = *weights(s, io, s->extrapolation) - (ran_vf32){0};
         index[4] = v * RAN_VL;
         ran_hook_store(io, &sum, index, RAN_VL);
     }
@@ -62,6 +70,11 @@ RAN_INLINE void plain_pixels(const struct taps_spec *s, void *const *io, const f
             }
             sum = single ? x : sum + w * x;
         }
+    RAN_UNROLL for (int64_t l = 0; l < RAN_VL; l++)
+    {
+        if (s->extrapolation && l < lanes && is_outside(wy, wx + l * s->taps_x))
+            sum[l] = *weights(s, io, s->extrapolation);
+    }
     ran_hook_store(io, &sum, index, lanes);
 }
 

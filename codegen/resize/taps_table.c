@@ -21,6 +21,10 @@ static double source(const ran_op *op, const ran_resize_axis *a, double i)
     double in = (double)a->in, out = (double)a->out;
     if (!strcmp(mode, "asymmetric"))
         return i / a->scale;
+    if (!strcmp(mode, "tf_crop_and_resize")) {
+        double width = (a->roi_end - a->roi_start) * (in - 1), last = a->scale * in - 1;
+        return a->roi_start * (in - 1) + (fabs(last) < 1e-9 ? width / 2 : i * width / last);
+    }
     if (!strcmp(mode, "align_corners"))
         return fabs(a->scale * in - 1) < 1e-9 ? 0 : i * (in - 1) / (a->scale * in - 1);
     if (!strcmp(mode, "pytorch_half_pixel") && a->out == 1)
@@ -98,9 +102,16 @@ static void filtered_taps(const ran_op *op, ran_resize_axis *a, int64_t i)
         a->weights[i * a->taps + t] = (float)(normalize ? weights[t] / sum : weights[t]);
 }
 
+static bool is_outside(const ran_op *op, const ran_resize_axis *a, int64_t i)
+{
+    double x = source(op, a, (double)i);
+    return is(op, "coordinate_transformation_mode", "tf_crop_and_resize") &&
+           (x < 0 || x > (double)a->in - 1);
+}
+
 void ran_resize_make_taps(const ran_op *op, ran_resize_axis *a)
 {
-    bool copies = a->in == a->out && a->scale == 1;
+    bool copies = a->in == a->out && a->scale == 1 && a->roi_start == 0 && a->roi_end == 1;
     bool nearest = is(op, "mode", "nearest") || copies;
     a->taps = nearest ? 1 : 2 - 2 * first_tap(op, a);
     a->positions = calloc((size_t)(a->out * a->taps + 1), sizeof(*a->positions));
@@ -116,6 +127,8 @@ void ran_resize_make_taps(const ran_op *op, ran_resize_axis *a)
         } else {
             filtered_taps(op, a, i);
         }
+        if (!copies && is_outside(op, a, i))
+            a->weights[i * a->taps] = NAN;
     }
 }
 
