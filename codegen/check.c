@@ -12,6 +12,22 @@ static bool is_native_elem(ran_elem elem)
                                        elem == RAN_ELEM_BOOL;
 }
 
+/* A size of its own may follow once the model's symbols have values: Resize by 1.5 of N rows. */
+static const char *size_advice(const ran_symbols *symbols, const ran_op *op)
+{
+    ran_context *context = ran_module_context(ran_op_module(op));
+    const char *names = "";
+    for (size_t i = 0; i < symbols->argument_count; i++)
+        names = ran_intern_printf(context, "%s%s%s", names, i ? ", " : "",
+                                  ran_dim_name(symbols->items[i]));
+    if (!*names)
+        return "ran-run --interpret runs it";
+    return ran_intern_printf(context,
+                             "it may follow from %s, bound by --dim; ran-run --interpret "
+                             "runs it",
+                             names);
+}
+
 static ran_status check_value(const ran_symbols *symbols, const ran_op *op, const ran_value *value)
 {
     const ran_type *type = ran_value_type(value);
@@ -26,9 +42,8 @@ static ran_status check_value(const ran_symbols *symbols, const ran_op *op, cons
     for (int axis = 0; axis < ran_type_rank(type); axis++)
         if (!ran_symbols_know(symbols, ran_type_dim(type, axis), symbols->count))
             return ran_op_error(op, RAN_UNSUPPORTED,
-                                "the size of %s depends on data; native code needs it bound "
-                                "(--dim) or ran-run --interpret",
-                                text);
+                                "the size of %s is not known before it is computed; %s", text,
+                                size_advice(symbols, op));
     return RAN_OK;
 }
 

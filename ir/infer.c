@@ -139,7 +139,8 @@ static ran_status broadcast_axis(ran_infer *infer, size_t count, const ran_type 
         const ran_dim *next = types[i]->dims[own];
         const ran_dim *both = dim ? broadcast_dim(infer->context, dim, next) : next;
         if (dim && both && !ran_dim_is(dim, 1) && !ran_dim_is(next, 1))
-            ran_infer_require(infer, RAN_EQUAL, "sizes that broadcast", dim, next);
+            ran_infer_require(infer, RAN_EQUAL, "sizes that broadcast (a 1 only where it is bound)",
+                              dim, next);
         if (!both)
             return ran_infer_error(infer,
                                    "operand %zu, %s, does not broadcast: axis %d is %s before", i, ran_type_text(infer->context, types[i]), axis,

@@ -84,8 +84,8 @@ struct ran_model_desc {
     uint32_t variant_count;
     const struct ran_variant_desc *variants;
     int (*variant)(void);
-    /* What is wrong with these sizes: "add (node Add_1): sizes that broadcast: M and N differ".
-     * NULL when they fit; otherwise `run` returns RAN_RUN_SHAPE. */
+    /* What is wrong with these sizes, "matmul (node MatMul_1): inner dimensions of a and b: M and N
+     * differ"; NULL when they fit. Otherwise `run` returns RAN_RUN_SHAPE. */
     const char *(*unmet)(const int64_t *symbols);
 };
 

@@ -30,3 +30,24 @@ expect_text err "dimension K"
 expect 2 rancc model.ran -o model.a --dim '*'
 expect 2 rancc model.ran -o model.a --dim '*=-1'
 expect_no_file model.a model.h
+
+# A size that native code can't know ahead: the advice names what can be bound, and works.
+cat >larger.ran <<'TEXT'
+const @s = tensor<3xf32> [1, 1, 1.5]
+func @main(%x: tensor<1xNxMxf32>) -> (tensor<1xNx?0xf32>) {
+  %0 = resize %x, _, @s {mode = "linear"} : tensor<1xNx?0xf32>
+  return %0
+}
+TEXT
+expect 3 rancc larger.ran -o larger.a
+expect_text err "the size of tensor<1xNx?0xf32> is not known before it is computed"
+expect_text err "it may follow from N, M, bound by --dim; ran-run --interpret runs it"
+expect 0 rancc larger.ran -o larger.a --dim N=4 --dim M=3
+cat >given.ran <<'TEXT'
+func @main(%x: tensor<6xf32>, %s: tensor<2xi64>) -> (tensor<?0x?1xf32>) {
+  %0 = reshape %x, %s : tensor<?0x?1xf32>
+  return %0
+}
+TEXT
+expect 3 rancc given.ran -o given.a
+expect_text err "tensor<?0x?1xf32> is not known before it is computed; ran-run --interpret runs it"

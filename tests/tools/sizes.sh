@@ -22,7 +22,7 @@ expect 0 rancc sum.ran -o sum.a
 # differ COMMAND...: it names the node, the sizes and their values
 differ() {
     expect 1 "$@"
-    expect_text err "add (node Add_0): sizes that broadcast: N and M differ (N = 3, M = 5)"
+    expect_text err "add (node Add_0): sizes that broadcast (a 1 only where it is bound): N and M differ (N = 3, M = 5)"
 }
 differ ran-run sum.so --dim N=3 --dim M=5
 differ ran-run sum.ran --input in/output_0.pb --input in/output_1.pb
@@ -30,6 +30,9 @@ differ ./sum in/output_0.pb in/output_1.pb
 expect 1 ran-run --interpret sum.ran --input in/output_0.pb --input in/output_1.pb
 expect_text err "tensor<5x4xf32>, does not broadcast: axis 0 is 3 before (node Add_0, Add)"
 expect 0 ran-run sum.so --dim N=3 --dim M=3
+expect 1 ran-run sum.so --dim N=3 --dim M=1
+expect_text err "(a 1 only where it is bound): N and M differ (N = 3, M = 1)"
+expect 0 ran-run sum.ran --dim N=3 --dim M=1
 expect 0 ./sum in/output_0.pb in/output_0.pb
 
 # The code refuses before it touches anything.
