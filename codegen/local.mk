@@ -48,6 +48,9 @@ libcodegen_la_SOURCES = \
 	codegen/emit_object.c \
 	codegen/emit_text.c \
 	codegen/entry.c \
+	codegen/entry.h \
+	codegen/entry_describe.c \
+	codegen/entry_typed.c \
 	codegen/epilogue.c \
 	codegen/expand.c \
 	codegen/expand.h \
