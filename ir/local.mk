@@ -78,8 +78,10 @@ libir_la_SOURCES = \
 	ir/text_data.c \
 	ir/text_file.c \
 	ir/text_lex.c \
+	ir/text_op.c \
 	ir/text_parse.c \
 	ir/text_print.c \
+	ir/text_token.c \
 	ir/text_type.c \
 	ir/type.c \
 	ir/verify.c

@@ -97,6 +97,11 @@ bool ran_parser_at(const ran_parser *parser, char symbol);
 bool ran_parser_accept(ran_parser *parser, char symbol);
 bool ran_parser_expect(ran_parser *parser, char symbol);
 bool ran_parser_at_word(const ran_parser *parser, const char *word);
+bool ran_parser_accept_word(ran_parser *parser, const char *word);
+/* Of a word that comes next: interned. */
+const char *ran_parser_word(const ran_parser *parser);
+/* Too many errors: nothing more is read. */
+bool ran_parser_has_given_up(const ran_parser *parser);
 /* What comes next, quoted for a message. */
 const char *ran_parser_found(ran_parser *parser);
 bool ran_parser_int(ran_parser *parser, int64_t *out_value);
@@ -104,6 +109,22 @@ bool ran_parser_uint(ran_parser *parser, uint64_t *out_value);
 bool ran_parser_number_text(ran_parser *parser, char out[RAN_TEXT_NUMBER]);
 bool ran_parser_number(ran_parser *parser, double *out_value);
 bool ran_parser_string(ran_parser *parser, const char **out_string);
+
+/* An array of `size`-byte items that grows in the parser's scratch arena. */
+typedef struct ran_parser_items {
+    void *items;
+    size_t count, capacity, size;
+} ran_parser_items;
+
+typedef bool ran_parser_item(ran_parser *parser, void *out_item);
+
+void *ran_parser_list_add(ran_parser *parser, ran_parser_items *list);
+/* Items up to `close`, which is taken. The opening symbol has been. */
+bool ran_parser_list(ran_parser *parser, char close, ran_parser_item *item, ran_parser_items *list);
+
+/* ir/text_op.c: `(%x: type, ...)` as the region's arguments; the ops of a region. */
+bool ran_parser_arguments(ran_parser *parser, ran_region *region);
+void ran_parser_body(ran_parser *parser, ran_region *region);
 
 /* ran_module_parse without the verifier: what is well-formed, sound or not. */
 ran_status ran_text_parse(ran_context *context, const char *text, size_t length, const char *file,
