@@ -5,10 +5,10 @@
 # greedy and a random one reach at the same budget. What was computed is kept in DIRECTORY and not
 # computed again. Needs python3, xz, gzip and RANCC_TEST_DATA (with data/cifar10, data/mnist).
 # Environment: DATA (cifar10 or mnist), NETWORKS (zoo names, ":WIDTH" behind), SEEDS ("0 1 2"),
-# BUDGETS (0.5x,0.35x), EPOCHS (30: of teachers), TUNE_EPOCHS (EPOCHS), PRETRAIN_EPOCHS (4), IMAGES
-# (4096: for candidates), TRAIN and TEST (images of the data set; all), POOL (reduced), SOLUTIONS (10),
-# THREADS (of training; all), COMPARE (empty: greedy and random selections are not tuned), TABLE_ONLY
-# (set: nothing is computed).
+# BUDGETS (0.5x,0.35x), EPOCHS (30: of teachers), TEACHER (more options of ran-train for them),
+# TUNE_EPOCHS (EPOCHS), PRETRAIN_EPOCHS (4), IMAGES (4096: for candidates), TRAIN and TEST (images of
+# the data set; all), POOL (reduced), SOLUTIONS (10), THREADS (of training; all), COMPARE (empty: greedy
+# and random selections are not tuned), TABLE_ONLY (set: nothing is computed).
 # Usage: hant.sh DIRECTORY, with ran-design, ran-train and ran-search on PATH.
 set -eu
 dir=${1:?usage: hant.sh DIRECTORY}
@@ -49,7 +49,7 @@ END
 
 case $data in
 cifar10)
-    networks=${NETWORKS:-mobilenet_v2_cifar:0.5 resnet18_cifar:0.25}
+    networks=${NETWORKS:-efficientnet_b0_cifar:0.25 resnet18_cifar:0.25}
     shape=3x32x32
     unpack xz "$source/cifar10/train_10k.bin.xz" $((${TRAIN:-0} * 3073)) train.bin
     unpack xz "$source/cifar10/test_2k.bin.xz" $((${TEST:-0} * 3073)) test.bin
@@ -58,7 +58,7 @@ cifar10)
     augment="--augment=crop4,flip"
     ;;
 mnist)
-    networks=${NETWORKS:-mobilenet_v2_cifar:0.5 resnet8}
+    networks=${NETWORKS:-resnet18_cifar:0.125}
     shape=1x28x28
     unpack_idx train train "${TRAIN:-0}"
     unpack_idx test t10k "${TEST:-0}"
@@ -81,7 +81,8 @@ search() {
         ran-design build "${1%:*}" --input=$shape --classes=10 --width="$width" --seed="$2" \
             -o "untrained-$1-$2.onnx" >/dev/null
         ran-train "untrained-$1-$2.onnx" $images ${augment:+"$augment"} --epochs="$epochs" --seed="$2" \
-            --weight-decay=0.0005 --momentum=0.9 --threads="$threads" --quiet -o "$teacher"
+            --weight-decay=0.0005 --momentum=0.9 ${TEACHER:-} --threads="$threads" --quiet \
+            -o "$teacher"
     fi
     status=0
     ran-search hant "$teacher" $images ${augment:+--recipe="${augment#--}"} --budget="$budgets" \
