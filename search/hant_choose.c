@@ -148,7 +148,7 @@ static ran_status select_within(ran_hant *h, ran_ilp_problem *problem, const ran
 {
     int64_t *limit = &problem->budgets[0].limit, allowed = *limit;
     int64_t wanted = allowed - (h->options.latency.estimate ? 0 : allowed / MARGIN);
-    attempt attempts[ROUNDS_MAX], *best = attempts;
+    attempt attempts[ROUNDS_MAX] = {0}, *best = attempts;
     evaluated known = {.room = ROUNDS_MAX * ilp->solutions};
     known.items = RAN_ARENA_ARRAY(h->arena, ran_hant_choice, known.room + 1);
     bool possible = allowed != INT64_MAX;
