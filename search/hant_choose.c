@@ -8,10 +8,10 @@
 #include "search/hant.h"
 
 enum { ROUNDS_MAX = 4 };
-/* Parts of a limit: a selection stays a fiftieth below it, because after tuning it is measured
- * again and two measurements of one network differ by so much; less than a twenty-fifth is not
- * worth another round. */
-enum { MARGIN = 50, NEAR = 25 };
+/* Parts of a limit: a selection stays a twenty-fifth below it, because after tuning it is measured
+ * again, and on a machine that does other things two measurements of one network differ by so much;
+ * as little above that is not worth another round. */
+enum { MARGIN = 25, NEAR = 25 };
 
 /* What was evaluated already: a lower limit brings many selections again. */
 typedef struct evaluated {
