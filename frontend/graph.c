@@ -71,6 +71,8 @@ static bool collect_inputs(ran_onnx_node *node)
     const RanOnnx__Node *proto = node->proto;
     bool good = true;
     ran_value **inputs = RAN_ARENA_ARRAY(node->import->arena, ran_value *, proto->n_input + 1);
+    node->input_sequences =
+        RAN_ARENA_ARRAY(node->import->arena, const ran_onnx_sequence *, proto->n_input + 1);
     for (size_t i = 0; i < node->input_count; i++) {
         if (!*proto->input[i])
             continue;
@@ -79,10 +81,25 @@ static bool collect_inputs(ran_onnx_node *node)
             (void)ran_onnx_node_error(node, RAN_INVALID, "nothing defines its input '%s'",
                                       proto->input[i]);
         inputs[i] = binding ? binding->value : NULL;
-        good &= binding && (inputs[i] || binding->absent);
+        node->input_sequences[i] = binding ? binding->sequence : NULL;
+        good &= binding && (inputs[i] || binding->absent || binding->sequence);
     }
     node->inputs = good ? inputs : NULL;
     return good;
+}
+
+/* Lists that are known while importing go where the mapper knows them, no further. */
+static bool takes_sequences(ran_onnx_node *node)
+{
+    for (size_t i = 0; i < node->input_count && !node->row->sequences; i++)
+        if (node->input_sequences[i]) {
+            (void)ran_onnx_node_error(node, RAN_UNSUPPORTED,
+                                      "its input '%s' is a sequence; rancc follows sequences through"
+                                      " ops that take them apart or together only",
+                                      node->proto->input[i]);
+            return false;
+        }
+    return true;
 }
 
 /* Finds what maps the node: a function of the model, or a row of the table. */
@@ -124,9 +141,13 @@ static void bind_outputs(ran_onnx_node *node, const char *prefix)
         const char *name = proto->output[i];
         if (!*name)
             continue;
-        ran_value *value = i < node->output_count && !node->failed ? node->outputs[i] : NULL;
-        if (!ran_scope_bind(node->scope, name, value)) {
-            if (ran_scope_find_here(node->scope, name)->value)
+        bool made = i < node->output_count && !node->failed;
+        ran_value *value = made ? node->outputs[i] : NULL;
+        const ran_onnx_sequence *sequence = made ? node->output_sequences[i] : NULL;
+        if (sequence ? !ran_scope_bind_sequence(node->scope, name, sequence)
+                     : !ran_scope_bind(node->scope, name, value)) {
+            const ran_onnx_binding *other = ran_scope_find_here(node->scope, name);
+            if (other->value || other->sequence)
                 (void)ran_onnx_node_error(node, RAN_INVALID, "its output '%s' is defined already",
                                           name);
         } else if (value && ran_value_op(value) && !ran_value_name(value)) {
@@ -145,14 +166,18 @@ static void map_node(ran_onnx_node *node)
         node->failed = true;
         return;
     }
+    if (!function && !takes_sequences(node))
+        return;
     node->outputs = RAN_ARENA_ARRAY(node->import->arena, ran_value *, node->proto->n_output + 1);
+    node->output_sequences =
+        RAN_ARENA_ARRAY(node->import->arena, const ran_onnx_sequence *, node->proto->n_output + 1);
     ran_status status = function ? ran_onnx_inline(node, function) : node->row->map(node);
     bool reported = node->failed || node->import->status != RAN_OK;
     if (status != RAN_OK && !reported)
         (void)ran_onnx_node_error(node, status, "cannot be imported");
     node->failed |= status != RAN_OK;
     for (size_t i = 0; i < node->output_count && !node->failed; i++)
-        if (!node->outputs[i] && *node->proto->output[i])
+        if (!node->outputs[i] && !node->output_sequences[i] && *node->proto->output[i])
             (void)ran_onnx_node_error(node, RAN_UNSUPPORTED, "its output '%s' is not supported",
                                       node->proto->output[i]);
 }

@@ -198,6 +198,11 @@ bool ran_onnx_import_outputs(ran_import *import, ran_onnx_scope *scope, const Ra
         if (!binding)
             (void)ran_import_error(import, RAN_INVALID, "nothing defines the graph output '%s'",
                                    name ? name : "");
+        if (binding && binding->sequence)
+            (void)ran_import_error(import, RAN_UNSUPPORTED,
+                                   "the graph output '%s' is a sequence; return its elements, or"
+                                   " their concatenation",
+                                   name);
         values[i] = binding ? binding->value : NULL;
         good &= values[i] != NULL;
     }

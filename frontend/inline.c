@@ -65,8 +65,11 @@ static bool bind_inputs(ran_onnx_node *node, const RanOnnx__Function *function,
     }
     for (size_t i = 0; i < function->n_input; i++) {
         ran_value *value = ran_onnx_input(node, i);
+        const ran_onnx_sequence *sequence = ran_onnx_input_sequence(node, i);
         const char *name = function->input[i];
-        if (value ? !ran_scope_bind(scope, name, value) : !ran_scope_bind_absent(scope, name)) {
+        if (value      ? !ran_scope_bind(scope, name, value)
+            : sequence ? !ran_scope_bind_sequence(scope, name, sequence)
+                       : !ran_scope_bind_absent(scope, name)) {
             (void)ran_onnx_node_error(node, RAN_INVALID, "the function has two inputs '%s'", name);
             return false;
         }
@@ -87,7 +90,8 @@ static ran_status bind_results(ran_onnx_node *node, const RanOnnx__Function *fun
                                        "nothing in the function defines its output '%s'",
                                        function->output[i]);
         node->outputs[i] = binding->value;
-        node->failed |= !binding->value;
+        node->output_sequences[i] = binding->sequence;
+        node->failed |= !binding->value && !binding->sequence;
     }
     return node->failed ? RAN_INVALID : RAN_OK;
 }

@@ -23,6 +23,7 @@ libfrontend_la_SOURCES = \
 	frontend/ops/nn.c \
 	frontend/ops/quantize.c \
 	frontend/ops/scan.c \
+	frontend/ops/sequence.c \
 	frontend/ops/shape.c \
 	frontend/ops/state.c \
 	frontend/scope.c \

@@ -36,8 +36,11 @@ static const char *operand_types(ran_onnx_node *node)
     const char *text = "";
     for (size_t i = 0; i < node->input_count && i < 16; i++) {
         const ran_value *value = node->inputs[i];
-        text = ran_intern_printf(context, "%s%s%s", text, i ? ", " : "",
-                                 value ? ran_type_text(context, ran_value_type(value)) : "_");
+        const ran_onnx_sequence *sequence = node->input_sequences[i];
+        const char *type = value ? ran_type_text(context, ran_value_type(value)) : "_";
+        if (sequence)
+            type = ran_intern_printf(context, "a sequence of %zu", sequence->count);
+        text = ran_intern_printf(context, "%s%s%s", text, i ? ", " : "", type);
     }
     return text;
 }
@@ -165,6 +168,11 @@ const int64_t *ran_onnx_ints(ran_onnx_node *node, const char *name, size_t *out_
 ran_value *ran_onnx_input(const ran_onnx_node *node, size_t index)
 {
     return index < node->input_count ? node->inputs[index] : NULL;
+}
+
+const ran_onnx_sequence *ran_onnx_input_sequence(const ran_onnx_node *node, size_t index)
+{
+    return index < node->input_count ? node->input_sequences[index] : NULL;
 }
 
 ran_elem ran_onnx_input_elem(const ran_onnx_node *node, size_t index)

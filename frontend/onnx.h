@@ -56,9 +56,16 @@ typedef struct ran_onnx_attr {
     bool used;
 } ran_onnx_attr;
 
+/* A sequence of known length, which the IR never sees (ops/sequence.c). */
+typedef struct ran_onnx_sequence {
+    size_t count;
+    ran_value **items;
+} ran_onnx_sequence;
+
 typedef struct ran_onnx_binding {
     const char *name;
-    ran_value *value; /* NULL: the op that should define it failed */
+    ran_value *value;                  /* NULL: the op that should define it failed, or: */
+    const ran_onnx_sequence *sequence; /* it is one */
     size_t node;      /* index of the node that defines it, where nodes are put in order */
     bool defined;
     bool absent; /* an optional input of a function that the call leaves out */
@@ -83,6 +90,8 @@ void ran_scope_close(ran_onnx_scope *scope);
 bool ran_scope_bind(ran_onnx_scope *scope, const char *name, ran_value *value);
 bool ran_scope_bind_node(ran_onnx_scope *scope, const char *name, size_t node);
 bool ran_scope_bind_absent(ran_onnx_scope *scope, const char *name);
+bool ran_scope_bind_sequence(ran_onnx_scope *scope, const char *name,
+                             const ran_onnx_sequence *sequence);
 /* The name's binding here or in a parent; NULL when there is none. */
 const ran_onnx_binding *ran_scope_find(const ran_onnx_scope *scope, const char *name);
 const ran_onnx_binding *ran_scope_find_here(const ran_onnx_scope *scope, const char *name);
@@ -138,6 +147,7 @@ typedef struct ran_onnx_node {
     size_t input_count, output_count; /* without absent ones at the end */
     ran_value **inputs;               /* NULL: absent */
     ran_value **outputs;              /* the mapper's results */
+    const ran_onnx_sequence **input_sequences, **output_sequences; /* NULL: no sequence */
     ran_onnx_attr *attrs;
     size_t attr_count;
     bool failed; /* an error of this node was reported */
@@ -153,6 +163,7 @@ struct ran_onnx_row {
     ran_onnx_mapper *map;
     const char *since; /* the op's versions, "1 6 13" */
     int first;         /* the oldest version that the mapper takes; 0: all */
+    bool sequences;    /* whether the mapper takes them */
     const char *remedy;
 };
 
@@ -177,6 +188,7 @@ const RanOnnx__Attribute *ran_onnx_attribute(ran_onnx_node *node, const char *na
 void ran_onnx_ignore(ran_onnx_node *node, const char *name);
 
 ran_value *ran_onnx_input(const ran_onnx_node *node, size_t index); /* NULL: absent */
+const ran_onnx_sequence *ran_onnx_input_sequence(const ran_onnx_node *node, size_t index);
 ran_elem ran_onnx_input_elem(const ran_onnx_node *node, size_t index);
 int ran_onnx_input_rank(const ran_onnx_node *node, size_t index); /* -1: unknown */
 

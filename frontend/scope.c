@@ -78,6 +78,12 @@ bool ran_scope_bind_absent(ran_onnx_scope *scope, const char *name)
     return bind(scope, (ran_onnx_binding){.name = name, .absent = true});
 }
 
+bool ran_scope_bind_sequence(ran_onnx_scope *scope, const char *name,
+                             const ran_onnx_sequence *sequence)
+{
+    return bind(scope, (ran_onnx_binding){.name = name, .sequence = sequence});
+}
+
 bool ran_scope_bind_node(ran_onnx_scope *scope, const char *name, size_t node)
 {
     return bind(scope, (ran_onnx_binding){.name = name, .node = node});

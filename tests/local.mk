@@ -25,6 +25,7 @@ UNIT_TESTS = \
 	tests/unit/ir_text_random \
 	tests/unit/onnx_export \
 	tests/unit/onnx_import \
+	tests/unit/onnx_sequences \
 	tests/unit/ops_compute \
 	tests/unit/passes_patterns \
 	tests/unit/passes_random \
@@ -43,8 +44,15 @@ tests_unit_train_data_LDADD = $(LDADD) $(ZIP_LIBS)
 tests_unit_onnx_import_SOURCES = \
 	tests/harness/onnx_builder.c \
 	tests/harness/onnx_builder.h \
+	tests/harness/onnx_unit.h \
 	tests/unit/onnx_import.c
 tests_unit_onnx_import_LDADD = $(LDADD) $(PROTOBUF_C_LIBS)
+tests_unit_onnx_sequences_SOURCES = \
+	tests/harness/onnx_builder.c \
+	tests/harness/onnx_builder.h \
+	tests/harness/onnx_unit.h \
+	tests/unit/onnx_sequences.c
+tests_unit_onnx_sequences_LDADD = $(LDADD) $(PROTOBUF_C_LIBS)
 tests_unit_pool_LDADD = librantime.la $(LDADD) -lpthread
 tests_unit_ir_text_mutations_SOURCES = tests/unit/ir_text_mutations.c tests/fuzz/ir_text.c
 

@@ -218,6 +218,10 @@ static char *other_string(void)
         "Unique",
         "GridSample",
         "DFT",
+        "SplitToSequence",
+        "SequenceAt",
+        "SequenceConstruct",
+        "ConcatFromSequence",
         "kernel_shape",
     };
     return checked(strdup(words[below(sizeof(words) / sizeof(*words))]));
