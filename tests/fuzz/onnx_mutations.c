@@ -411,10 +411,41 @@ static RanOnnx__Graph *small_loop(void)
     return graph;
 }
 
-static seed_model built(const char *name, RanOnnx__Graph *graph, int64_t opset)
+/* Lists that the importer takes apart. */
+static RanOnnx__Graph *small_sequence(void)
 {
-    seed_model model = {.name = name};
-    RanOnnx__Model *message = build_model(graph, opset);
+    RanOnnx__Graph *graph = build_graph(), *body = build_graph();
+    build_input(body, "e", 1, "2 1");
+    build_node(body, "Neg", "e", "n");
+    build_node(body, "Add", "n x", "r");
+    build_output(body, "r");
+    build_input(graph, "x", 1, "2 3");
+    build_int64s(graph, "one", "", "1");
+    build_int(build_node(graph, "SplitToSequence", "x", "s"), "axis", 1);
+    build_subgraph(build_node(graph, "SequenceMap", "s", "t"), "body", body);
+    build_node(graph, "SequenceAt", "t one", "a");
+    build_node(graph, "SequenceErase", "t one", "u");
+    build_node(graph, "SequenceInsert", "u a one", "v");
+    build_int(build_node(graph, "ConcatFromSequence", "v", "y"), "axis", -1);
+    build_output(graph, "y");
+    return graph;
+}
+
+static const struct {
+    const char *name;
+    RanOnnx__Graph *(*build)(void);
+    int64_t opset;
+} small_models[] = {
+    {"small_conv", small_conv, 9},
+    {"small_loop", small_loop, 13},
+    {"small_sequence", small_sequence, 18},
+};
+enum { SMALL_MODELS = sizeof(small_models) / sizeof(*small_models) };
+
+static seed_model built(size_t index)
+{
+    seed_model model = {.name = small_models[index].name};
+    RanOnnx__Model *message = build_model(small_models[index].build(), small_models[index].opset);
     model.file.data = build_pack(message, &model.file.size);
     ran_onnx__model__free_unpacked(message, NULL);
     return model;
@@ -546,13 +577,12 @@ int main(int argc, char **argv)
         default:
             return 2;
         }
-    size_t file_count = (size_t)(argc - optind), model_count = file_count ? file_count : 2;
+    size_t file_count = (size_t)(argc - optind);
+    size_t model_count = file_count ? file_count : SMALL_MODELS;
     models = checked(calloc(model_count, sizeof(*models)));
     size_t largest = 0;
     for (size_t i = 0; i < model_count; i++) {
-        models[i] = file_count ? read_model(argv[(size_t)optind + i])
-                    : i        ? built("small_loop", small_loop(), 13)
-                               : built("small_conv", small_conv(), 9);
+        models[i] = file_count ? read_model(argv[(size_t)optind + i]) : built(i);
         models[i].structure = checked(malloc(models[i].file.size * sizeof(size_t)));
         find_structure(&models[i], &ran_onnx__model__descriptor, 0, models[i].file.size);
         if (models[i].file.size > largest)
