@@ -2,14 +2,15 @@
 /*
  * Seeded mutations of ONNX models, imported in this process:
  *
- *     onnx_mutations [--count=N] [--seconds=S] [--seed=N] [--compile=N] [FILE...]
+ *     onnx_mutations [--count=N] [--seconds=S] [--seed=N] [--compile=N] [--write=DIR] [FILE...]
  *
  * Without files, small models of its own are mutated. Half of the mutations change bytes (outside
  * of weights, where nearly all bytes of a model lie and nothing can break), half change fields of
  * the decoded model to values that are known for trouble. With --compile what is still a model is
- * lowered for code generation, and each N-th one compiled. Nothing may crash, take more than 10 s,
- * or more memory than 300 MB + 4 times the file. A failure prints the seed that repeats it and
- * leaves the file as mutation.onnx.
+ * lowered for code generation, and each N-th one compiled. With --write they become files
+ * DIR/SEED.onnx for the programs, and are not imported. Nothing may crash, take more than 10 s, or
+ * more memory than 300 MB + 4 times the file. A failure prints the seed that repeats it and leaves
+ * the file as mutation.onnx. --seconds is the processor's time: a busy machine tests as much.
  */
 #include "tests/fuzz/onnx_model.h"
 
@@ -473,6 +474,7 @@ static seed_model read_model(const char *path)
 
 static bytes current;
 static uint64_t current_seed;
+static const char *write_directory;
 static seed_model *models;
 
 /* Async-signal-safe: what was being imported goes to a file. */
@@ -486,13 +488,6 @@ static void leave_evidence(int signal_number)
         _exit(1);
     signal(signal_number, SIG_DFL);
     raise(signal_number);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* Other processes may take the machine's time. */
@@ -523,16 +518,35 @@ static long peak_kilobytes(void)
     return usage.ru_maxrss;
 }
 
-static void import_one(const seed_model *model, uint64_t seed)
+static void write_current(void)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%llu.onnx", write_directory, (unsigned long long)current_seed);
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(current.data, 1, current.size, file) != current.size || fclose(file)) {
+        perror(path);
+        exit(1);
+    }
+}
+
+static void import_current(const seed_model *model)
+{
+    double start = cpu_seconds();
+    LLVMFuzzerTestOneInput(current.data, current.size);
+    if (cpu_seconds() - start > 10)
+        fail(model, "took more than 10 s");
+}
+
+static void mutate_one(const seed_model *model, uint64_t seed)
 {
     state = current_seed = seed;
     (void)below(1);
     bool fields = below(2);
     current = fields ? mutate_fields(model) : mutate_bytes(model);
-    double start = cpu_seconds();
-    LLVMFuzzerTestOneInput(current.data, current.size);
-    if (cpu_seconds() - start > 10)
-        fail(model, "took more than 10 s");
+    if (write_directory)
+        write_current();
+    else
+        import_current(model);
     free(current.data);
     current.data = NULL;
 }
@@ -553,11 +567,10 @@ static void check_sound(const seed_model *model)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"count", required_argument, NULL, 'c'},
-                                            {"seconds", required_argument, NULL, 't'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"compile", required_argument, NULL, 'o'},
-                                            {0}};
+    static const struct option options[] = {
+        {"count", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 't'},
+        {"seed", required_argument, NULL, 's'},  {"compile", required_argument, NULL, 'o'},
+        {"write", required_argument, NULL, 'w'}, {0}};
     uint64_t count = 1000, first_seed = 1, done = 0;
     double seconds = 1e9;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
@@ -570,6 +583,9 @@ int main(int argc, char **argv)
             break;
         case 'o':
             ran_fuzz_compile_each = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case 'w':
+            write_directory = optarg;
             break;
         case 's':
             first_seed = strtoull(optarg, NULL, 10);
@@ -593,13 +609,13 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
         signal(signals[i], leave_evidence);
     long before = peak_kilobytes();
-    double start = now();
-    for (uint64_t i = 0; i < count * model_count && now() - start < seconds; i++, done++)
-        import_one(&models[i % model_count], first_seed + i);
+    double start = cpu_seconds();
+    for (uint64_t i = 0; i < count * model_count && cpu_seconds() - start < seconds; i++, done++)
+        mutate_one(&models[i % model_count], first_seed + i);
     long grown = peak_kilobytes() - before;
     printf("%llu mutations of %zu models in %.1f s, %lu are still models, %lu of them lowered, "
            "memory grew by %ld MB\n",
-           (unsigned long long)done, model_count, now() - start, ran_fuzz_accepted,
+           (unsigned long long)done, model_count, cpu_seconds() - start, ran_fuzz_accepted,
            ran_fuzz_compiled, grown >> 10);
     if (ran_fuzz_compile_each && !ran_fuzz_compiled)
         fail(&models[0], "no mutation got through code generation");
