@@ -171,8 +171,8 @@ typedef struct ran_emission {
     ran_emission_set_dim((emission), RAN_SPEC_WORD(struct_, field), (dim))
 void ran_emission_set(ran_emission *emission, size_t word, int64_t value);
 void ran_emission_set_dim(ran_emission *emission, size_t word, const ran_dim *dim);
-/* Position in `io` of a value of the region that is an argument (operand of the kernel op), or of
- * result `index`. */
+/* Position in `io` of a value of the region that is an argument (operand of the kernel op; -1 for
+ * one that is absent, NULL), or of result `index`. */
 int64_t ran_emission_io(const ran_emission *emission, const ran_value *argument);
 /* Position of the status word (int64_t): a body sets it to a RAN_RUN_ code when data is hostile. */
 int64_t ran_emission_io_status(const ran_emission *emission);

@@ -20,6 +20,8 @@ void ran_emission_set(ran_emission *emission, size_t word, int64_t value)
 int64_t ran_emission_io(const ran_emission *emission, const ran_value *argument)
 {
     const ran_region *body = ran_op_region(emission->kernel, 0);
+    if (!argument)
+        return -1;
     RAN_ASSERT(emission->context, ran_value_argument_region(argument) == body);
     return (int64_t)ran_value_index(argument);
 }

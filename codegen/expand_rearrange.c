@@ -7,12 +7,7 @@
  */
 #include "codegen/expand.h"
 
-static int64_t listed(const ran_op *op, const char *name, size_t index, int64_t fallback)
-{
-    size_t count;
-    const int64_t *values = ran_op_ints(op, name, &count);
-    return index < count ? values[index] : fallback;
-}
+#include "ir/attr.h"
 
 static ran_elem elem_of(const ran_op *op)
 {
@@ -40,10 +35,10 @@ static bool find_folding(const ran_op *op, folding *f)
         return false;
     f->channels = ran_type_extent(y, 1);
     for (size_t i = 0; i < f->spatial; i++) {
-        f->strides[i] = listed(op, "strides", i, 1);
-        f->dilations[i] = listed(op, "dilations", i, 1);
-        f->pads[i] = listed(op, "pads", i, 0);
-        f->pads[f->spatial + i] = listed(op, "pads", f->spatial + i, 0);
+        f->strides[i] = ran_op_int_at(op, "strides", i, 1);
+        f->dilations[i] = ran_op_int_at(op, "dilations", i, 1);
+        f->pads[i] = ran_op_int_at(op, "pads", i, 0);
+        f->pads[f->spatial + i] = ran_op_int_at(op, "pads", f->spatial + i, 0);
         int64_t room = ran_type_extent(y, 2 + (int)i) + f->pads[i] + f->pads[f->spatial + i] -
                        (f->block[i] - 1) * f->dilations[i] - 1;
         if (f->strides[i] < 1 || f->dilations[i] < 1 || room < 0)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Attributes: kept in the order of op.def, so that equal ops print and hash the same. */
+#include "ir/attr.h"
+
 #include "ir/module.h"
 
 #include <string.h>
@@ -76,6 +78,13 @@ const int64_t *ran_op_ints(const ran_op *op, const char *name, size_t *out_count
 {
     const ran_attr *attr = find_list(op, name, RAN_ATTR_INTS, out_count);
     return attr ? attr->as.ints : NULL;
+}
+
+int64_t ran_op_int_at(const ran_op *op, const char *name, size_t index, int64_t fallback)
+{
+    size_t count;
+    const int64_t *values = ran_op_ints(op, name, &count);
+    return index < count ? values[index] : fallback;
 }
 
 const double *ran_op_floats(const ran_op *op, const char *name, size_t *out_count)

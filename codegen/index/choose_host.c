@@ -21,12 +21,6 @@ static bool is_decided(const ran_op *op, int axis)
     return ran_dim_fresh_number(result_dim(op, axis)) >= 0;
 }
 
-static int64_t io_or_absent(const ran_emission *e, size_t operand)
-{
-    const ran_value *value = ran_op_operand(e->anchor, operand);
-    return value ? ran_emission_io(e, value) : -1;
-}
-
 /* ---- non_zero ------------------------------------------------------------------------ */
 
 bool ran_non_zero_accepts(const ran_op *anchor, const ran_target *target)
@@ -166,11 +160,11 @@ ran_status ran_non_max_suppression_describe(ran_emission *e)
     const ran_type *scores = operand_type(e->anchor, 1);
     e->body = "index/choose";
     e->function = "non_max_suppression";
-    RAN_SPEC(e, struct suppression_spec, boxes, io_or_absent(e, 0));
-    RAN_SPEC(e, struct suppression_spec, scores, io_or_absent(e, 1));
-    RAN_SPEC(e, struct suppression_spec, limit, io_or_absent(e, 2));
-    RAN_SPEC(e, struct suppression_spec, iou, io_or_absent(e, 3));
-    RAN_SPEC(e, struct suppression_spec, score, io_or_absent(e, 4));
+    RAN_SPEC(e, struct suppression_spec, boxes, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
+    RAN_SPEC(e, struct suppression_spec, scores, ran_emission_io(e, ran_op_operand(e->anchor, 1)));
+    RAN_SPEC(e, struct suppression_spec, limit, ran_emission_io(e, ran_op_operand(e->anchor, 2)));
+    RAN_SPEC(e, struct suppression_spec, iou, ran_emission_io(e, ran_op_operand(e->anchor, 3)));
+    RAN_SPEC(e, struct suppression_spec, score, ran_emission_io(e, ran_op_operand(e->anchor, 4)));
     RAN_SPEC(e, struct suppression_spec, y, ran_emission_io_result(e, 0));
     RAN_SPEC(e, struct suppression_spec, status, ran_emission_io_status(e));
     RAN_SPEC(e, struct suppression_spec, size, ran_emission_size_word(e, result_dim(e->anchor, 0)));

@@ -6,6 +6,7 @@
 
 #include "codegen/index/cache.h"
 #include "codegen/index/elements.h"
+#include "ir/attr.h"
 
 enum { TASK_ELEMENTS = 4096 };
 
@@ -228,13 +229,6 @@ ran_status ran_scatter_nd_describe(ran_emission *e)
 
 /* ---- max_unpool ------------------------------------------------------------------------------------------ */
 
-static int64_t listed(const ran_op *op, const char *name, int index, int64_t fallback)
-{
-    size_t count;
-    const int64_t *values = ran_op_ints(op, name, &count);
-    return index < (int)count ? values[index] : fallback;
-}
-
 /* Indices count in the shape that the windows give; another output_shape would move them. */
 bool ran_max_unpool_accepts(const ran_op *anchor, const ran_target *target)
 {
@@ -246,9 +240,10 @@ bool ran_max_unpool_accepts(const ran_op *anchor, const ran_target *target)
         !ran_index_is_wide(ran_op_operand(anchor, 1)))
         return false;
     for (int i = 0; i < spatial; i++) {
-        int64_t extent = (ran_type_extent(x, 2 + i) - 1) * listed(anchor, "strides", i, 1) +
-                         listed(anchor, "kernel_shape", i, 1) - listed(anchor, "pads", i, 0) -
-                         listed(anchor, "pads", i + spatial, 0);
+        int64_t extent = (ran_type_extent(x, 2 + i) - 1) * ran_op_int_at(anchor, "strides", i, 1) +
+                         ran_op_int_at(anchor, "kernel_shape", i, 1) -
+                         ran_op_int_at(anchor, "pads", i, 0) -
+                         ran_op_int_at(anchor, "pads", i + spatial, 0);
         if (extent != ran_type_extent(y, 2 + i))
             return false;
     }
@@ -294,7 +289,7 @@ ran_status ran_tensor_scatter_describe(ran_emission *e)
     e->function = "tensor_scatter";
     RAN_SPEC(e, struct tensor_scatter_spec, past, ran_emission_io(e, ran_op_operand(op, 0)));
     RAN_SPEC(e, struct tensor_scatter_spec, update, ran_emission_io(e, ran_op_operand(op, 1)));
-    RAN_SPEC(e, struct tensor_scatter_spec, first, first ? ran_emission_io(e, first) : -1);
+    RAN_SPEC(e, struct tensor_scatter_spec, first, ran_emission_io(e, first));
     RAN_SPEC(e, struct tensor_scatter_spec, present, ran_emission_io_result(e, 0));
     RAN_SPEC(e, struct tensor_scatter_spec, status, ran_emission_io_status(e));
     RAN_SPEC(e, struct tensor_scatter_spec, circular,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "codegen/index/index.h"
+#include "ir/ops/sample.h"
 
 static const ran_type *operand_type(const ran_op *op, size_t index)
 {
@@ -67,13 +68,6 @@ ran_status ran_roi_align_describe(ran_emission *e)
 /* ---- deform_conv ------------------------------------------------------------------------------
  */
 
-static int64_t listed(const ran_op *op, const char *name, size_t index, int64_t fallback)
-{
-    size_t count;
-    const int64_t *values = ran_op_ints(op, name, &count);
-    return index < count ? values[index] : fallback;
-}
-
 static bool bias_fits(const ran_op *op)
 {
     const ran_type *bias = operand_type(op, 3), *w = operand_type(op, 1);
@@ -98,13 +92,7 @@ bool ran_deform_conv_accepts(const ran_op *anchor, const ran_target *target)
     return bias_fits(anchor) && mask_fits(anchor);
 }
 
-static int64_t optional_io(const ran_emission *e, size_t operand)
-{
-    const ran_value *value = ran_op_operand(e->anchor, operand);
-    return value ? ran_emission_io(e, value) : -1;
-}
-
-static void describe_window(ran_emission *e)
+static void describe_window(ran_emission *e, const ran_deform *d)
 {
     const ran_op *op = e->anchor;
     const ran_type *y = ran_value_type(ran_op_result(op, 0));
@@ -112,10 +100,10 @@ static void describe_window(ran_emission *e)
     for (size_t i = 0; i < 2; i++) {
         ran_emission_set(e, WORD(in), ran_type_extent(operand_type(op, 0), 2 + (int)i));
         ran_emission_set(e, WORD(out), ran_type_extent(y, 2 + (int)i));
-        ran_emission_set(e, WORD(kernel), ran_type_extent(operand_type(op, 1), 2 + (int)i));
-        ran_emission_set(e, WORD(stride), listed(op, "strides", i, 1));
-        ran_emission_set(e, WORD(pad), listed(op, "pads", i, 0));
-        ran_emission_set(e, WORD(dilation), listed(op, "dilations", i, 1));
+        ran_emission_set(e, WORD(kernel), d->kernel[i]);
+        ran_emission_set(e, WORD(stride), d->strides[i]);
+        ran_emission_set(e, WORD(pad), d->pads[i]);
+        ran_emission_set(e, WORD(dilation), d->dilations[i]);
     }
 #undef WORD
 }
@@ -124,20 +112,22 @@ ran_status ran_deform_conv_describe(ran_emission *e)
 {
     const ran_op *op = e->anchor;
     const ran_type *w = operand_type(op, 1), *y = ran_value_type(ran_op_result(op, 0));
-    int64_t groups = ran_op_int(op, "group"), oc = ran_type_extent(w, 0) / groups;
+    int64_t kernel[] = {ran_type_extent(w, 2), ran_type_extent(w, 3)};
+    ran_deform d = ran_deform_attributes(op, kernel);
+    int64_t oc = ran_type_extent(w, 0) / d.groups;
     e->body = "index/sample";
     e->function = "deform_conv";
     RAN_SPEC(e, struct deform_conv_spec, x, ran_emission_io(e, ran_op_operand(op, 0)));
     RAN_SPEC(e, struct deform_conv_spec, w, ran_emission_io(e, ran_op_operand(op, 1)));
     RAN_SPEC(e, struct deform_conv_spec, offset, ran_emission_io(e, ran_op_operand(op, 2)));
-    RAN_SPEC(e, struct deform_conv_spec, bias, optional_io(e, 3));
-    RAN_SPEC(e, struct deform_conv_spec, mask, optional_io(e, 4));
+    RAN_SPEC(e, struct deform_conv_spec, bias, ran_emission_io(e, ran_op_operand(op, 3)));
+    RAN_SPEC(e, struct deform_conv_spec, mask, ran_emission_io(e, ran_op_operand(op, 4)));
     RAN_SPEC(e, struct deform_conv_spec, y, ran_emission_io_result(e, 0));
-    RAN_SPEC(e, struct deform_conv_spec, groups, groups);
-    RAN_SPEC(e, struct deform_conv_spec, offset_groups, ran_op_int(op, "offset_group"));
+    RAN_SPEC(e, struct deform_conv_spec, groups, d.groups);
+    RAN_SPEC(e, struct deform_conv_spec, offset_groups, d.offset_groups);
     RAN_SPEC(e, struct deform_conv_spec, ic, ran_type_extent(w, 1));
     RAN_SPEC(e, struct deform_conv_spec, oc, oc);
-    describe_window(e);
+    describe_window(e, &d);
     e->tasks = ran_dim_constant(e->context, ran_type_extent(y, 0) * ran_type_extent(y, 2));
     e->scratch = ran_dim_constant(e->context, (oc * 4 + 63) / 64 * 64);
     return RAN_OK;

@@ -66,7 +66,7 @@ ran_status ran_pad_describe(ran_emission *e)
     ran_space_of_type(to, &e->store);
     int64_t rows_per_task = ran_move_rows_per_task(ran_type_dim(to, rank - 1));
     RAN_SPEC(e, struct pad_spec, x, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
-    RAN_SPEC(e, struct pad_spec, value, value ? ran_emission_io(e, value) : -1);
+    RAN_SPEC(e, struct pad_spec, value, ran_emission_io(e, value));
     RAN_SPEC(e, struct pad_spec, mode, mode_of(e->anchor));
     RAN_SPEC(e, struct pad_spec, rank, rank);
     RAN_SPEC_DIM(e, struct pad_spec, rows, rows);

@@ -36,8 +36,8 @@ ran_status ran_channels_describe(ran_emission *e)
     e->body = "normalize/channels";
     e->function = moments ? "channel_moments" : "channel_sums";
     RAN_SPEC(e, struct channels_spec, x, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
-    RAN_SPEC(e, struct channels_spec, y, y ? ran_emission_io(e, y) : -1);
-    RAN_SPEC(e, struct channels_spec, shift, shift ? ran_emission_io(e, shift) : -1);
+    RAN_SPEC(e, struct channels_spec, y, ran_emission_io(e, y));
+    RAN_SPEC(e, struct channels_spec, shift, ran_emission_io(e, shift));
     RAN_SPEC(e, struct channels_spec, first, ran_emission_io_result(e, 0));
     RAN_SPEC(e, struct channels_spec, second,
              e->anchor->result_count > 1 ? ran_emission_io_result(e, 1) : -1);

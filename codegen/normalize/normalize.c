@@ -142,12 +142,6 @@ static const ran_dim *row_bytes(ran_emission *e)
                           ran_dim_constant(context, 4 * e->target->lanes));
 }
 
-static int64_t io_of(ran_emission *e, size_t operand)
-{
-    const ran_value *value = ran_op_operand(e->anchor, operand);
-    return value ? ran_emission_io(e, value) : -1;
-}
-
 ran_status ran_normalize_rows_describe(ran_emission *e)
 {
     const ran_type *x = ran_value_type(ran_op_operand(e->anchor, 0));
@@ -164,8 +158,10 @@ ran_status ran_normalize_rows_describe(ran_emission *e)
     bool plain = e->anchor->opcode == RAN_OP_LP_NORMALIZATION;
     size_t results = ran_op_result_count(e->kernel);
     RAN_SPEC(e, struct normalize_spec, kind, kind_of(e->anchor));
-    RAN_SPEC(e, struct normalize_spec, scale, plain ? -1 : io_of(e, 1));
-    RAN_SPEC(e, struct normalize_spec, bias, plain ? -1 : io_of(e, 2));
+    RAN_SPEC(e, struct normalize_spec, scale,
+             plain ? -1 : ran_emission_io(e, ran_op_operand(e->anchor, 1)));
+    RAN_SPEC(e, struct normalize_spec, bias,
+             plain ? -1 : ran_emission_io(e, ran_op_operand(e->anchor, 2)));
     RAN_SPEC(e, struct normalize_spec, mean, results > 1 ? ran_emission_io_result(e, 1) : -1);
     RAN_SPEC(e, struct normalize_spec, inverse, results > 2 ? ran_emission_io_result(e, 2) : -1);
     RAN_SPEC(e, struct normalize_spec, epsilon,
@@ -194,7 +190,7 @@ ran_status ran_lrn_describe(ran_emission *e)
     e->store.axes[2].first = 2;
     e->store.axes[2].last = ran_type_rank(x) - 1;
     e->tasks = product(e->context, x, 0, 2);
-    RAN_SPEC(e, struct lrn_spec, x, io_of(e, 0));
+    RAN_SPEC(e, struct lrn_spec, x, ran_emission_io(e, ran_op_operand(e->anchor, 0)));
     RAN_SPEC_DIM(e, struct lrn_spec, images, ran_type_dim(x, 0));
     RAN_SPEC_DIM(e, struct lrn_spec, channels, ran_type_dim(x, 1));
     RAN_SPEC_DIM(e, struct lrn_spec, inner, product(e->context, x, 2, ran_type_rank(x)));

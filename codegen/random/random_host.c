@@ -62,12 +62,6 @@ bool ran_dropout_accepts(const ran_op *anchor, const ran_target *target)
            !is_constant(anchor, 2, 0);
 }
 
-static int64_t optional_io(const ran_emission *e, size_t operand)
-{
-    const ran_value *value = ran_op_operand(e->anchor, operand);
-    return value ? ran_emission_io(e, value) : -1;
-}
-
 ran_status ran_dropout_describe(ran_emission *e)
 {
     const ran_op *op = e->anchor;
@@ -78,9 +72,9 @@ ran_status ran_dropout_describe(ran_emission *e)
         count = ran_dim_binary(e->context, RAN_DIM_MUL, count, ran_type_dim(x, i));
     e->body = "random/dropout";
     e->function = ran_intern_printf(e->context, "dropout_%s", ran_elem_name(ran_type_elem(x)));
-    RAN_SPEC(e, struct dropout_spec, x, optional_io(e, 0));
-    RAN_SPEC(e, struct dropout_spec, ratio, optional_io(e, 1));
-    RAN_SPEC(e, struct dropout_spec, training, optional_io(e, 2));
+    RAN_SPEC(e, struct dropout_spec, x, ran_emission_io(e, ran_op_operand(op, 0)));
+    RAN_SPEC(e, struct dropout_spec, ratio, ran_emission_io(e, ran_op_operand(op, 1)));
+    RAN_SPEC(e, struct dropout_spec, training, ran_emission_io(e, ran_op_operand(op, 2)));
     RAN_SPEC(e, struct dropout_spec, y, ran_emission_io_result(e, 0));
     RAN_SPEC(e, struct dropout_spec, mask,
              op->result_count > 1 ? ran_emission_io_result(e, 1) : -1);

@@ -109,8 +109,7 @@ static void set_operands(ran_emission *e)
     size_t results = e->anchor->result_count;
     for (size_t i = 0; i <= PEEPHOLES; i++) {
         const ran_value *value = ran_op_operand(e->anchor, i);
-        ran_emission_set(e, RAN_SPEC_WORD(struct recurrent_spec, x) + i,
-                         value ? ran_emission_io(e, value) : -1);
+        ran_emission_set(e, RAN_SPEC_WORD(struct recurrent_spec, x) + i, ran_emission_io(e, value));
     }
     for (size_t i = 0; i < 3; i++)
         ran_emission_set(e, RAN_SPEC_WORD(struct recurrent_spec, y) + i,

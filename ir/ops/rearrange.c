@@ -2,19 +2,13 @@
 /* Values put back to where windows took them from, or into a cache: max_unpool, col2im,
  * tensor_scatter; and det. */
 #include "ir/ops/compute.h"
+#include "ir/attr.h"
 #include "ir/ops/gradient.h"
 #include "ir/ops/ops.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int64_t listed(const ran_op *op, const char *name, int index, int64_t fallback)
-{
-    size_t count;
-    const int64_t *values = ran_op_ints(op, name, &count);
-    return index < (int)count ? values[index] : fallback;
-}
 
 /* ---- max_unpool ----------------------------------------------------------------------------------------- */
 
@@ -31,8 +25,8 @@ static bool has_spatial_attributes(const ran_op *op, int spatial)
 /* (in - 1) * stride + kernel - pads: what the indices refer to. */
 static int64_t unpooled_offset(const ran_op *op, int axis, int spatial)
 {
-    return listed(op, "kernel_shape", axis, 1) - listed(op, "strides", axis, 1) -
-           listed(op, "pads", axis, 0) - listed(op, "pads", axis + spatial, 0);
+    return ran_op_int_at(op, "kernel_shape", axis, 1) - ran_op_int_at(op, "strides", axis, 1) -
+           ran_op_int_at(op, "pads", axis, 0) - ran_op_int_at(op, "pads", axis + spatial, 0);
 }
 
 static ran_status infer_max_unpool(ran_infer *infer)
@@ -60,7 +54,8 @@ static ran_status infer_max_unpool(ran_infer *infer)
         return ran_infer_error(infer, "output_shape has %zu elements for rank %d", count, rank);
     for (int i = 0; i < spatial; i++)
         dims[2 + i] = ran_dim_add_constant(
-            context, ran_dim_mul_constant(context, dims[2 + i], listed(infer->op, "strides", i, 1)),
+            context,
+            ran_dim_mul_constant(context, dims[2 + i], ran_op_int_at(infer->op, "strides", i, 1)),
             unpooled_offset(infer->op, i, spatial));
     for (int i = 0; i < rank; i++) {
         dims[i] = shape ? shape[i] : dims[i];
@@ -79,7 +74,7 @@ static ran_status evaluate_max_unpool(ran_evaluation *evaluation)
     for (int i = 0; i < rank; i++) {
         from[i] = ran_tensor_dims(x)[i];
         if (i >= 2)
-            from[i] = from[i] * listed(evaluation->op, "strides", i - 2, 1) +
+            from[i] = from[i] * ran_op_int_at(evaluation->op, "strides", i - 2, 1) +
                       unpooled_offset(evaluation->op, i - 2, rank - 2);
         total *= from[i] > 0 ? from[i] : 0;
     }
@@ -142,10 +137,10 @@ typedef struct unfolding {
 static ran_status resolve_unfolding(const ran_op *op, int64_t columns, unfolding *u)
 {
     for (int i = 0; i < u->spatial; i++) {
-        u->strides[i] = listed(op, "strides", i, 1);
-        u->dilations[i] = listed(op, "dilations", i, 1);
-        u->pads[i] = listed(op, "pads", i, 0);
-        int64_t padded = u->image[i] + u->pads[i] + listed(op, "pads", i + u->spatial, 0);
+        u->strides[i] = ran_op_int_at(op, "strides", i, 1);
+        u->dilations[i] = ran_op_int_at(op, "dilations", i, 1);
+        u->pads[i] = ran_op_int_at(op, "pads", i, 0);
+        int64_t padded = u->image[i] + u->pads[i] + ran_op_int_at(op, "pads", i + u->spatial, 0);
         int64_t span = (u->block[i] - 1) * u->dilations[i] + 1;
         if (u->strides[i] < 1 || u->dilations[i] < 1 || padded < span)
             return ran_op_error(op, RAN_INVALID, "the block does not fit into axis %d", i);

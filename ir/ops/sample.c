@@ -2,6 +2,7 @@
 /* Reading between the elements: grid_sample over any number of axes, and deform_conv. */
 #include "ir/ops/sample.h"
 
+#include "ir/attr.h"
 #include "ir/ops/gradient.h"
 
 #include <math.h>
@@ -204,22 +205,15 @@ const ran_op_hooks ran_hooks_grid_sample = {.infer = infer_grid_sample,
 
 /* ---- deform_conv --------------------------------------------------------------------------------------- */
 
-static int64_t listed(const ran_op *op, const char *name, size_t index, int64_t fallback)
-{
-    size_t count;
-    const int64_t *values = ran_op_ints(op, name, &count);
-    return index < count ? values[index] : fallback;
-}
-
 ran_deform ran_deform_attributes(const ran_op *op, const int64_t kernel[2])
 {
     ran_deform d = {.groups = ran_op_int(op, "group"),
                     .offset_groups = ran_op_int(op, "offset_group")};
     for (size_t i = 0; i < 2; i++) {
         d.kernel[i] = kernel[i];
-        d.strides[i] = listed(op, "strides", i, 1);
-        d.pads[i] = listed(op, "pads", i, 0);
-        d.dilations[i] = listed(op, "dilations", i, 1);
+        d.strides[i] = ran_op_int_at(op, "strides", i, 1);
+        d.pads[i] = ran_op_int_at(op, "pads", i, 0);
+        d.dilations[i] = ran_op_int_at(op, "dilations", i, 1);
     }
     return d;
 }
@@ -237,7 +231,7 @@ static ran_status check_deform(ran_infer *infer, const int64_t *x, const int64_t
         return ran_infer_error(infer, "offset %s does not fit",
                                ran_type_text(infer->context, infer->operands[2]));
     for (int i = 0; i < 2; i++) {
-        int64_t pad = d.pads[i] + listed(infer->op, "pads", (size_t)i + 2, 0);
+        int64_t pad = d.pads[i] + ran_op_int_at(infer->op, "pads", (size_t)i + 2, 0);
         int64_t span = (w[2 + i] - 1) * d.dilations[i] + 1;
         if (d.strides[i] < 1 || d.dilations[i] < 1 || x[2 + i] + pad < span ||
             (x[2 + i] + pad - span) / d.strides[i] + 1 != offset[2 + i])

@@ -8,6 +8,7 @@
  * before (LOWER).
  */
 #include "ir/ops/compute.h"
+#include "ir/attr.h"
 
 #include <string.h>
 
@@ -55,13 +56,6 @@ ran_status ran_window_verify(const ran_op *op, int spatial)
     return status;
 }
 
-static int64_t list_at(const ran_op *op, const char *name, int i, int64_t fallback)
-{
-    size_t count;
-    const int64_t *values = ran_op_ints(op, name, &count);
-    return (size_t)i < count ? values[i] : fallback;
-}
-
 /* One spatial axis of an op's attributes. */
 typedef struct axis {
     int64_t stride, dilation, extent, pad_begin, pad_end;
@@ -72,10 +66,11 @@ static axis read_axis(const ran_op *op, int spatial, int i, int64_t kernel)
 {
     const char *mode = ran_op_string(op, "auto_pad");
     bool explicit_pads = !strcmp(mode, "NOTSET"), valid = !strcmp(mode, "VALID");
-    axis a = {.stride = list_at(op, "strides", i, 1), .dilation = list_at(op, "dilations", i, 1)};
+    axis a = {.stride = ran_op_int_at(op, "strides", i, 1),
+              .dilation = ran_op_int_at(op, "dilations", i, 1)};
     a.extent = a.dilation * (kernel - 1) + 1;
-    a.pad_begin = explicit_pads ? list_at(op, "pads", i, 0) : 0;
-    a.pad_end = explicit_pads ? list_at(op, "pads", i + spatial, 0) : 0;
+    a.pad_begin = explicit_pads ? ran_op_int_at(op, "pads", i, 0) : 0;
+    a.pad_end = explicit_pads ? ran_op_int_at(op, "pads", i + spatial, 0) : 0;
     a.same = !explicit_pads && !valid;
     a.lower = !strcmp(mode, "SAME_LOWER");
     a.ceil = ran_attr_spec_find(op->opcode, "ceil_mode") && ran_op_int(op, "ceil_mode") && !valid;
@@ -117,8 +112,8 @@ ran_status ran_window_infer_transposed(ran_infer *infer, int spatial, int i, con
 {
     ran_context *c = infer->context;
     axis a = read_axis(infer->op, spatial, i, kernel);
-    int64_t shape = list_at(infer->op, "output_shape", i, -1);
-    int64_t extra = list_at(infer->op, "output_padding", i, 0);
+    int64_t shape = ran_op_int_at(infer->op, "output_shape", i, -1);
+    int64_t extra = ran_op_int_at(infer->op, "output_padding", i, 0);
     if (shape >= 0)
         *out_dim = ran_dim_constant(c, shape);
     else if (a.same)
@@ -137,7 +132,7 @@ static int64_t implied_padding(const ran_op *op, const axis *a, int i, int64_t i
 {
     int64_t total =
         op->opcode == RAN_OP_CONV_TRANSPOSE
-            ? (in - 1) * a->stride + list_at(op, "output_padding", i, 0) + a->extent - out
+            ? (in - 1) * a->stride + ran_op_int_at(op, "output_padding", i, 0) + a->extent - out
             : (out - 1) * a->stride + a->extent - in;
     return total > 0 ? total : 0;
 }
@@ -146,7 +141,8 @@ static void resolve_axis(const ran_op *op, int spatial, int i, int64_t kernel, r
 {
     int at = RAN_MAX_SPATIAL - spatial + i;
     axis a = read_axis(op, spatial, i, kernel);
-    bool shaped = op->opcode == RAN_OP_CONV_TRANSPOSE && list_at(op, "output_shape", i, -1) >= 0;
+    bool shaped =
+        op->opcode == RAN_OP_CONV_TRANSPOSE && ran_op_int_at(op, "output_shape", i, -1) >= 0;
     if (a.same || shaped) {
         int64_t total = implied_padding(op, &a, i, w->in[at], w->out[at]);
         a.pad_begin = a.lower || (shaped && !a.same) ? total - total / 2 : total / 2;
@@ -172,7 +168,7 @@ void ran_window_resolve(const ran_op *op, int spatial, const int64_t *in, const 
         w->in[i] = in[axis];
         w->out[i] = out[axis];
         resolve_axis(op, spatial, axis,
-                     kernel ? kernel[axis] : list_at(op, "kernel_shape", axis, 1), w);
+                     kernel ? kernel[axis] : ran_op_int_at(op, "kernel_shape", axis, 1), w);
     }
 }
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "ir/attr.h"
+
 static const ran_type *type_of(const ran_value *value)
 {
     return ran_value_type(value);
@@ -15,19 +17,12 @@ static int rank_of(const ran_value *value)
     return type && ran_type_is_tensor(type) ? ran_type_rank(type) : -1;
 }
 
-static int64_t int_at(const ran_op *op, const char *name, size_t index, int64_t otherwise)
-{
-    size_t count = 0;
-    const int64_t *values = ran_op_ints(op, name, &count);
-    return index < count ? values[index] : otherwise;
-}
-
 /* ---- auto_pad ------------------------------------------------------------------------------------ */
 
 /* The kernel's extent along spatial axis i, without dilation; 0 when not known. */
 static int64_t kernel_extent(const ran_op *op, size_t i)
 {
-    int64_t extent = int_at(op, "kernel_shape", i, 0);
+    int64_t extent = ran_op_int_at(op, "kernel_shape", i, 0);
     const ran_value *weight = ran_op_operand(op, 1);
     if (extent || op->opcode != RAN_OP_CONV || rank_of(weight) < 0)
         return extent;
@@ -39,8 +34,8 @@ static int64_t kernel_extent(const ran_op *op, size_t i)
 static bool same_pads(const ran_op *op, size_t i, bool upper, int64_t *begin, int64_t *end)
 {
     const ran_dim *in = ran_type_dim(type_of(ran_op_operand(op, 0)), (int)i + 2);
-    int64_t stride = int_at(op, "strides", i, 1), kernel = kernel_extent(op, i);
-    int64_t reach = (kernel - 1) * int_at(op, "dilations", i, 1) + 1;
+    int64_t stride = ran_op_int_at(op, "strides", i, 1), kernel = kernel_extent(op, i);
+    int64_t reach = (kernel - 1) * ran_op_int_at(op, "dilations", i, 1) + 1;
     if (!kernel || (!ran_dim_is_constant(in) && stride != 1))
         return false;
     int64_t total = reach - 1;
@@ -135,7 +130,7 @@ static ran_value *fold_gemm_transpose(ran_pass_context *pass, ran_op *op)
     (void)pass;
     for (size_t i = 0; i < 2; i++) {
         ran_op *transpose = ran_match_op(ran_op_operand(op, i), RAN_OP_TRANSPOSE);
-        if (!transpose || int_at(transpose, "perm", 0, 1) != 1)
+        if (!transpose || ran_op_int_at(transpose, "perm", 0, 1) != 1)
             continue;
         ran_op_set_operand(op, i, ran_op_operand(transpose, 0));
         if (ran_op_int(op, attrs[i]))
@@ -207,7 +202,8 @@ static ran_value *simplify_pool(ran_pass_context *pass, ran_op *op)
     if (!all_ints(op, "dilations", 1))
         return NULL;
     for (int i = 2; i < rank; i++) {
-        if (!ran_dim_is(ran_type_dim(type_of(x), i), int_at(op, "kernel_shape", (size_t)i - 2, 0)))
+        if (!ran_dim_is(ran_type_dim(type_of(x), i),
+                        ran_op_int_at(op, "kernel_shape", (size_t)i - 2, 0)))
             return NULL;
     }
     return ran_new_unary(pass, op,
