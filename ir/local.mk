@@ -86,4 +86,4 @@ libir_la_SOURCES = \
 	ir/type.c \
 	ir/verify.c
 noinst_HEADERS += ir/arena.h ir/attr.h ir/context.h ir/cost.h ir/dim.h ir/gradient.h ir/infer.h ir/ir.h ir/map.h ir/module.h ir/no_gradient.def ir/noise.h ir/number.h \
-	ir/ops/compute.h ir/ops/gradient.h ir/ops/sample.h ir/source.h ir/statistics.h ir/text.h
+	ir/ops/compute.h ir/ops/gradient.h ir/ops/sample.h ir/source.h ir/statistics.h ir/text.h ir/twister.h

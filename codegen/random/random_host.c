@@ -2,6 +2,7 @@
 #include "codegen/random/random.h"
 
 #include "codegen/random/random_spec.h"
+#include "ir/twister.h"
 
 enum { BLOCKS_A_TASK = 4096 }; /* a multiple of every vector's lanes */
 
@@ -82,6 +83,6 @@ ran_status ran_dropout_describe(ran_emission *e)
              ratio && ran_type_elem(ran_value_type(ratio)) == RAN_ELEM_F64);
     RAN_SPEC(e, struct dropout_spec, seed, ran_op_int(op, "seed"));
     RAN_SPEC_DIM(e, struct dropout_spec, count, count);
-    e->scratch = ran_dim_constant(e->context, (TWISTER_SIZE * 4 + 63) / 64 * 64);
+    e->scratch = ran_dim_constant(e->context, (RAN_TWISTER_SIZE * 4 + 63) / 64 * 64);
     return RAN_OK;
 }

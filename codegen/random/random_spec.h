@@ -13,8 +13,6 @@ struct random_spec {
     int64_t stream, count, blocks_per_task;
 };
 
-enum { TWISTER_SIZE = 624, TWISTER_SHIFT = 397 };
-
 /*
  * "random/dropout": dropout as ir/ops/dropout.c describes it, of f32 or f64. Each number depends on
  * those before: one task; scratch holds the generator's state.
