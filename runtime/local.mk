@@ -45,12 +45,16 @@ librantrain_la_SOURCES = \
 	runtime/train/data/random.c \
 	runtime/train/data/tensor_dir.c \
 	runtime/train/engine.c \
+	runtime/train/engines.c \
+	runtime/train/export.c \
+	runtime/train/fit.c \
 	runtime/train/loader.c \
 	runtime/train/loop.c \
 	runtime/train/overflow.c \
 	runtime/train/recipe.c \
 	runtime/train/share.c \
 	runtime/train/state.c \
+	runtime/train/step.c \
 	runtime/train/teacher.c \
 	runtime/train/trainer.c
 librantrain_la_CPPFLAGS = $(AM_CPPFLAGS) $(TRAIN_CFLAGS) $(MPI_CFLAGS)

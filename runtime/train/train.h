@@ -259,6 +259,11 @@ struct ran_trainer {
 };
 
 ran_status ran_trainer_prepare(ran_trainer *trainer);
+/* fit.c: the data sets against the model and the losses; decides what the targets are. */
+ran_status ran_trainer_fit(ran_trainer *trainer);
+/* engines.c: those of all batches of an epoch, and the state's start. */
+ran_status ran_trainer_compile(ran_trainer *trainer);
+void ran_trainer_drop_engines(ran_trainer *trainer); /* the state stays */
 /* The step for a part of a batch, compiled when it is asked for first. */
 ran_status ran_trainer_engine(ran_trainer *trainer, const ran_part *part, ran_engine **out_engine);
 /* One step on a batch that is bound. */
