@@ -189,6 +189,8 @@ static ran_status check_data(const arguments *a)
         return ran_error(a->context, RAN_USAGE, "no training data: --data KIND:FILES");
     if (a->eval && !ran_recipe_is_set(a->recipe, "data") && !ran_recipe_is_set(a->recipe, "test"))
         return ran_error(a->context, RAN_USAGE, "no data to evaluate on: --test KIND:FILES");
+    if (a->eval && a->output)
+        return ran_error(a->context, RAN_USAGE, "--eval trains nothing that -o could write");
     return RAN_OK;
 }
 

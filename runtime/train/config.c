@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_BATCH = 1 << 20, MAX_THREADS = 4096 };
+
 typedef struct reader {
     ran_context *context;
     const ran_recipe *recipe;
@@ -365,9 +367,11 @@ static ran_status read_run(const reader *r)
     c->interpret = !strcmp(text(r, "interpret"), "true");
     if (ran_recipe_is_set(r->recipe, "freeze"))
         c->freeze = ran_data_split(text(r, "freeze"), ',', &c->freeze_count);
-    if (c->batch < 1 || c->eval_batch < 1 || c->batch > 1 << 20)
-        return ran_error(r->context, RAN_USAGE, "batch and eval-batch are at least 1");
-    if (c->drop_path >= 1 || c->dropout >= 1 || c->threads > 4096)
+    if (c->batch < 1 || c->eval_batch < 1 || c->batch > MAX_BATCH || c->eval_batch > MAX_BATCH)
+        return ran_error(r->context, RAN_USAGE, "batch and eval-batch are from 1 to %d", MAX_BATCH);
+    if (c->threads > MAX_THREADS)
+        return ran_error(r->context, RAN_USAGE, "threads are at most %d", MAX_THREADS);
+    if (c->drop_path >= 1 || c->dropout >= 1)
         return ran_error(r->context, RAN_USAGE, "drop-path and dropout are below 1");
     if (c->resume && !c->checkpoint)
         return ran_error(r->context, RAN_USAGE, "resume from which checkpoint? name it");

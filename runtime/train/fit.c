@@ -2,6 +2,9 @@
 /* Whether the data sets fit the model and the losses. */
 #include "runtime/train/train.h"
 
+#include <fnmatch.h>
+#include <stdlib.h>
+
 /* The kind of the targets decides the default loss; mixup needs probabilities. */
 static ran_status choose_targets(ran_trainer *t)
 {
@@ -60,9 +63,29 @@ static ran_status fit_data(ran_trainer *t, ran_dataset *dataset)
     return fit_classes(t, dataset, ran_value_type(output));
 }
 
+static bool is_matched(const ran_parameter *parameters, size_t count, const char *glob)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!fnmatch(glob, ran_value_name(parameters[i].constant), 0))
+            return true;
+    return false;
+}
+
+/* A name that is misspelt would be trained. */
+static void check_freeze(const ran_trainer *t)
+{
+    size_t count;
+    ran_parameter *parameters = ran_find_parameters(t->model, NULL, 0, &count);
+    for (size_t i = 0; parameters && i < t->config.freeze_count; i++)
+        if (!is_matched(parameters, count, t->config.freeze[i]))
+            ran_note(t->context, "freeze: the model has no parameter '%s'", t->config.freeze[i]);
+    free(parameters);
+}
+
 ran_status ran_trainer_fit(ran_trainer *t)
 {
     ran_status status = choose_targets(t);
+    check_freeze(t);
     if (!status)
         status = fit_data(t, t->train);
     if (!status)

@@ -131,6 +131,9 @@ static void tell(const ran_trainer *t)
     if (!t->config.normalization.given && (t->train || t->test))
         ran_note(t->context, "no normalisation (--scale, --mean, --std) is given or kept in the "
                              "model: data goes in raw");
+    if (t->train && !t->test && t->config.eval_every)
+        ran_note(t->context, "no test data (--test): \"test\" loss and accuracy are those of the "
+                             "training data");
 }
 
 ran_status ran_trainer_prepare(ran_trainer *t)

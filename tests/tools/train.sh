@@ -116,6 +116,17 @@ expect_no_text frozen.ran 'tensor<3x8xf32> noise'
 expect 2 ran-train tiny.ran $DATA --epochs 1 --freeze '*'
 expect_text err 'no parameter to train'
 
+# shellcheck disable=SC2086
+expect 0 ran-train tiny.ran $DATA --epochs 1 --freeze 'w,nothing*'
+expect_text err "no parameter 'nothing*'"
+expect_no_text err "no parameter 'w'"
+
+# Without test data, the numbers are called what they are.
+expect 0 ran-train tiny.ran --data idx:x.idx,y.idx --epochs 1
+expect_text err 'are those of the training data'
+expect 0 ran-train tiny.ran --data idx:x.idx,y.idx --epochs 1 --eval-every 0
+expect_no_text err 'are those of the training data'
+
 # A teacher: itself, better trained.
 # shellcheck disable=SC2086
 expect 0 ran-train tiny.ran $DATA --epochs 2 --batch 50 --teacher out.ran --loss 'ce*0.1,kl*0.9' \
@@ -154,4 +165,10 @@ expect 2 ran-train tiny.ran --data what:x
 expect 2 ran-train tiny.ran
 expect 2 ran-train tiny.ran --data idx:x.idx,y.idx --lr fast
 expect 2 ran-train tiny.ran --data idx:x.idx,y.idx --schedule sometimes
+expect 2 ran-train tiny.ran --data idx:x.idx,y.idx --threads 100000
+expect_text err 'threads are at most'
+expect 2 ran-train tiny.ran --data idx:x.idx,y.idx --eval-batch 10000000
+expect_text err 'batch and eval-batch are from 1'
+expect 2 ran-train tiny.ran --test idx:x.idx,y.idx --eval -o evaluated.ran
+expect_text err '-o could write'
 expect 2 ran-train tiny.ran --data idx:x.idx,y.idx --augment crop
