@@ -182,7 +182,7 @@ static ran_op *widened(ran_expansion *e, const struct widening *w)
     bool any = false;
     ran_mapping *mapping = ran_mapping_create();
     RAN_FOR_OPERANDS(e->op, i, value)
-    if (ran_type_elem(ran_value_type(value)) == w->from) {
+    if (ran_type_elem(ran_value_type(value)) == w->from && !ran_mapping_get(mapping, value)) {
         ran_mapping_set(mapping, value, ran_expand_cast(e, value, w->to));
         any = true;
     }
@@ -191,6 +191,7 @@ static ran_op *widened(ran_expansion *e, const struct widening *w)
     return op;
 }
 
+/* A cast may serve several operands: erased, it has no parent any more. */
 static void erase_with_casts(ran_op *op)
 {
     ran_op *casts[16];
@@ -200,7 +201,7 @@ static void erase_with_casts(ran_op *op)
         casts[count++] = ran_value_op(value);
     ran_op_erase(op);
     for (size_t i = 0; i < count; i++)
-        if (!ran_value_has_uses(ran_op_result(casts[i], 0)))
+        if (ran_op_parent(casts[i]) && !ran_value_has_uses(ran_op_result(casts[i], 0)))
             ran_op_erase(casts[i]);
 }
 

@@ -490,6 +490,18 @@ static void leave_evidence(int signal_number)
     raise(signal_number);
 }
 
+/* On a stack of its own: what overflowed may be the stack. */
+static void catch_crashes(void)
+{
+    static char stack[1 << 16];
+    const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+    struct sigaction action = {.sa_handler = leave_evidence, .sa_flags = SA_ONSTACK};
+    if (sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof(stack)}, NULL))
+        abort();
+    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+        sigaction(signals[i], &action, NULL);
+}
+
 /* Other processes may take the machine's time. */
 static double cpu_seconds(void)
 {
@@ -605,9 +617,7 @@ int main(int argc, char **argv)
             largest = models[i].file.size;
         check_sound(&models[i]);
     }
-    const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
-    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-        signal(signals[i], leave_evidence);
+    catch_crashes();
     long before = peak_kilobytes();
     double start = cpu_seconds();
     for (uint64_t i = 0; i < count * model_count && cpu_seconds() - start < seconds; i++, done++)

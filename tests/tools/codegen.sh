@@ -37,3 +37,13 @@ by_lane=$(grep -cE 'fmla\s+v[0-9]+\.4s, v[0-9]+\.4s, v[0-9]+\.s\[[0-3]\]' arm.s)
 # A function may have neither arguments nor results.
 printf 'func @main() {\n  return\n}\n' >none.ran
 expect 0 rancc none.ran -o none.o
+
+# One value as several operands is widened once; no kernel takes a weight of unknown extents.
+cat >twice.ran <<'END'
+func @main(%x: tensor<Nx3x8x8xbf16>) -> (tensor<NxNx1x1xbf16>) {
+  %0 = conv %x, %x : tensor<NxNx1x1xbf16>
+  return %0
+}
+END
+expect 3 rancc twice.ran -o twice.o
+expect_text err "conv: there is no native kernel for this op with these types"
