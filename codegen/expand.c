@@ -249,6 +249,8 @@ static const struct expander {
     {RAN_OP_CONSTANT_OF_SHAPE, ran_expand_constant_of_shape},
     {RAN_OP_EYE_LIKE, ran_expand_eye_like},
     {RAN_OP_ONE_HOT, ran_expand_one_hot},
+    {RAN_OP_CONCAT, ran_expand_concat},
+    {RAN_OP_SPLIT, ran_expand_split},
     {RAN_OP_QUANTIZE_LINEAR, ran_expand_quantize_linear},
     {RAN_OP_DEQUANTIZE_LINEAR, ran_expand_dequantize_linear},
     {RAN_OP_EINSUM, ran_expand_einsum},

@@ -70,6 +70,9 @@ bool ran_expand_compress(ran_expansion *e);
 bool ran_expand_center_crop_pad(ran_expansion *e);
 bool ran_expand_affine_grid(ran_expansion *e);
 
+bool ran_expand_concat(ran_expansion *e);
+bool ran_expand_split(ran_expansion *e);
+
 bool ran_expand_col2im(ran_expansion *e);
 bool ran_expand_max_unpool(ran_expansion *e);
 

@@ -19,7 +19,7 @@
 
 #include <stdlib.h>
 
-enum { GROUP_MAX = 64, RESULTS_MAX = 64 };
+enum { GROUP_MAX = 64 };
 
 typedef struct group {
     ran_op *ops[GROUP_MAX];
@@ -215,22 +215,35 @@ static bool used_outside(const group *g, const ran_value *value)
 }
 
 /* Those of the last op, and what else the function returns. */
-static size_t list_results(const group *g, ran_op *last, ran_value **out_results)
+static RAN_GIVE ran_value **list_results(const group *g, ran_op *last, size_t *out_count)
 {
     size_t count = 0;
-    RAN_ASSERT(NULL, last->result_count <= RESULTS_MAX);
+    ran_value **results = malloc((last->result_count + g->count) * sizeof(ran_value *));
+    if (!results)
+        RAN_BUG(NULL, "out of memory");
     for (size_t i = 0; i < last->result_count; i++)
-        out_results[count++] = ran_op_result(last, i);
+        results[count++] = ran_op_result(last, i);
     for (size_t i = 0; g->returned && i < g->count; i++)
         if (g->ops[i] != last && used_outside(g, ran_op_result(g->ops[i], 0)))
-            out_results[count++] = ran_op_result(g->ops[i], 0);
-    return count;
+            results[count++] = ran_op_result(g->ops[i], 0);
+    *out_count = count;
+    return results;
 }
 
-static size_t count_results(const group *g, ran_op *last)
+/* What the region computes for each of the results, which the kernel's own resemble. */
+static void end_region(const outlined *o, ran_builder *inside, ran_value *const *results,
+                       size_t count)
 {
-    ran_value *results[GROUP_MAX + RESULTS_MAX];
-    return list_results(g, last, results);
+    ran_value **inner = malloc((count + 1) * sizeof(*inner));
+    if (!inner)
+        RAN_BUG(NULL, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        inner[i] = ran_mapping_get(o->mapping, results[i]);
+        ran_value_set_type(ran_op_result(o->kernel, i), ran_value_type(results[i]));
+        ran_value_set_name(ran_op_result(o->kernel, i), ran_value_name(results[i]));
+    }
+    ran_op_create(inside, RAN_OP_YIELD, count, inner, 0);
+    free(inner);
 }
 
 static void outline(group *g)
@@ -238,7 +251,9 @@ static void outline(group *g)
     qsort(g->ops, g->count, sizeof(*g->ops), by_order);
     ran_op *last = g->ops[g->count - 1];
     ran_builder builder = ran_builder_before(last);
-    outlined o = {ran_op_create(&builder, RAN_OP_KERNEL, 0, NULL, count_results(g, last))};
+    size_t count;
+    ran_value **results = list_results(g, last, &count);
+    outlined o = {ran_op_create(&builder, RAN_OP_KERNEL, 0, NULL, count)};
     o.region = ran_op_add_region(o.kernel);
     o.mapping = ran_mapping_create();
     ran_op_set_string(o.kernel, "schedule", "");
@@ -251,19 +266,13 @@ static void outline(group *g)
         ran_op_clone(&inside, g->ops[i], o.mapping);
         location = ran_location_fuse(context, location, ran_op_location(g->ops[i]));
     }
-    ran_value *results[GROUP_MAX + RESULTS_MAX], *inner[GROUP_MAX + RESULTS_MAX];
-    size_t count = list_results(g, last, results);
-    for (size_t i = 0; i < count; i++) {
-        inner[i] = ran_mapping_get(o.mapping, results[i]);
-        ran_value_set_type(ran_op_result(o.kernel, i), ran_value_type(results[i]));
-        ran_value_set_name(ran_op_result(o.kernel, i), ran_value_name(results[i]));
-    }
-    ran_op_create(&inside, RAN_OP_YIELD, count, inner, 0);
+    end_region(&o, &inside, results, count);
     ran_op_set_location(o.kernel, location);
     for (size_t i = 0; i < count; i++)
         ran_value_replace_uses(results[i], ran_op_result(o.kernel, i));
     for (size_t i = g->count; i-- > 0;)
         ran_op_erase(g->ops[i]);
+    free(results);
     ran_mapping_destroy(o.mapping);
 }
 

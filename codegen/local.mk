@@ -57,6 +57,7 @@ libcodegen_la_SOURCES = \
 	codegen/expand_gradient.c \
 	codegen/expand_move.c \
 	codegen/expand_normalize.c \
+	codegen/expand_parts.c \
 	codegen/expand_rearrange.c \
 	codegen/expand_signal.c \
 	codegen/fuse.c \
