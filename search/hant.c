@@ -269,9 +269,21 @@ static void check_guards(const ran_hant *h, ran_hant_result *r)
                                       drop, h->options.max_drop);
 }
 
+/* Predictions are on the scale of the table, which may have been made when the machine, or another
+ * one, was faster or slower: the teacher's latency tells. */
+static void scale_predictions(const ran_hant *h, ran_hant_result *r)
+{
+    double scale = (double)r->teacher_latency / (double)h->latencies.network;
+    r->chosen.predicted = (int64_t)((double)r->chosen.predicted * scale);
+    for (size_t i = 0; i < r->baseline_count; i++)
+        r->baselines[i].predicted = (int64_t)((double)r->baselines[i].predicted * scale);
+}
+
 static ran_status finish(const ran_hant *h, const ran_module *module, ran_hant_result *r)
 {
     ran_status status = ran_hant_measure(h, module, &r->teacher_latency, &r->latency);
+    if (status == RAN_OK)
+        scale_predictions(h, r);
     if (status == RAN_OK)
         status = ran_onnx_export(module, ran_hant_path(h, r->directory, "model.onnx"), NULL);
     if (status == RAN_OK)

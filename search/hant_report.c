@@ -112,12 +112,11 @@ static void print_curve(FILE *out, const plot *p, const ran_hant_result *results
     fprintf(out, "%.1f,%.1f\"/>\n", plot_x(p, 1), plot_y(p, results[0].teacher_accuracy));
 }
 
-static void print_baseline_dots(FILE *out, const plot *p, const ran_hant *h,
-                                const ran_hant_result *r)
+static void print_baseline_dots(FILE *out, const plot *p, const ran_hant_result *r)
 {
     for (size_t b = 0; b < r->baseline_count; b++) {
         const ran_hant_choice *c = &r->baselines[b];
-        double part = (double)c->predicted / (double)h->latencies.network;
+        double part = (double)c->predicted / (double)r->teacher_latency;
         print_dot(out, p, part, c->accuracy_before, "#db8", c->method);
         if (c->accuracy_after >= 0)
             print_dot(out, p, part, c->accuracy_after, "#a60", c->method);
@@ -125,7 +124,7 @@ static void print_baseline_dots(FILE *out, const plot *p, const ran_hant *h,
 }
 
 /* Accuracy over latency: the teacher, each budget before and after tuning, and the baselines. */
-static void print_pareto(FILE *out, const ran_hant *h, const ran_hant_result *results, size_t count)
+static void print_pareto(FILE *out, const ran_hant_result *results, size_t count)
 {
     plot p = {1, 0, 1.05};
     for (size_t i = 0; i < count; i++) {
@@ -153,7 +152,7 @@ static void print_pareto(FILE *out, const ran_hant *h, const ran_hant_result *re
         print_dot(out, &p, 1, r->teacher_accuracy, "#222", "teacher");
         print_dot(out, &p, part, r->chosen.accuracy_before, "#9bd", "before tuning");
         print_dot(out, &p, part, r->chosen.accuracy_after, "#06c", "after tuning");
-        print_baseline_dots(out, &p, h, r);
+        print_baseline_dots(out, &p, r);
     }
     fputs(
         "</svg><p>Black: the teacher. Blue: the selections, light before and dark after tuning; "
@@ -234,7 +233,7 @@ ran_status ran_hant_report(const ran_hant *h, const ran_hant_result *results, si
     fprintf(out, ", %lld test images (one is %.3f points).</p>\n", (long long)h->test.count,
             100. / (double)h->test.count);
     print_points(out, results, count);
-    print_pareto(out, h, results, count);
+    print_pareto(out, results, count);
     for (size_t i = 0; i < count; i++) {
         print_operators(out, h, &results[i]);
         print_baselines(out, &results[i]);
