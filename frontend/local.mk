@@ -26,6 +26,7 @@ libfrontend_la_SOURCES = \
 	frontend/ops/sequence.c \
 	frontend/ops/shape.c \
 	frontend/ops/state.c \
+	frontend/ops/unroll.c \
 	frontend/scope.c \
 	frontend/tensor.c \
 	frontend/wire.c

@@ -232,6 +232,16 @@ ran_status ran_onnx_import_subgraph(ran_onnx_node *node, RanOnnx__Graph *graph, 
 /* Nodes of a graph or function body, in an order that respects dependencies. */
 ran_status ran_onnx_import_nodes(ran_import *import, ran_onnx_scope *scope, ran_builder *builder,
                                  RanOnnx__Node *const *nodes, size_t count, const char *prefix);
+/* Sequences (ops/sequence.c): a new one, without its elements; an input that is one; all of it
+ * along an axis of the elements or a new one. NULL after an error. */
+ran_onnx_sequence *ran_onnx_sequence_create(ran_onnx_node *node, size_t count);
+const ran_onnx_sequence *ran_onnx_sequence_input(ran_onnx_node *node, size_t index);
+ran_value *ran_onnx_sequence_concat(ran_onnx_node *node, const ran_onnx_sequence *sequence,
+                                    int64_t axis, bool is_new);
+/* Whether the value is one integer that is known while importing. */
+bool ran_onnx_known_int(const ran_value *value, int64_t *out);
+/* A Loop that carries sequences (ops/unroll.c). */
+ran_status ran_onnx_unroll_loop(ran_onnx_node *node, RanOnnx__Graph *body);
 /* inline.c */
 void ran_onnx_index_functions(ran_import *import);
 const RanOnnx__Function *ran_onnx_function_find(const ran_import *import, const char *domain,

@@ -134,6 +134,9 @@ ran_status ran_onnx_map_loop(ran_onnx_node *node)
                                    "%zu values are carried, its body has %zu inputs, %zu outputs",
                                    carried, body->n_input, body->n_output);
     for (size_t i = 0; i < carried; i++)
+        if (node->input_sequences[2 + i])
+            return ran_onnx_unroll_loop(node, body);
+    for (size_t i = 0; i < carried; i++)
         if (!node->inputs[2 + i])
             return ran_onnx_node_error(node, RAN_INVALID, "a carried value is missing");
     ran_arena *arena = node->import->arena;

@@ -7,7 +7,7 @@
  *   s = SplitToSequence(x)        %0, %1 = split %x
  *   y = SequenceAt(s, 1)     =>   the value y is %1
  *
- * What the data decide (a sequence that grows in a loop, that is an input or output of the model,
+ * Bodies are in unroll.c. What the data decide (a sequence that is an input or output of the model,
  * or that comes out of a branch) has no such list, and is refused by name.
  */
 #include "frontend/onnx.h"
@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* Elements count as nodes, which bounds what a small file can ask for. */
-static ran_onnx_sequence *create(ran_onnx_node *node, size_t count)
+ran_onnx_sequence *ran_onnx_sequence_create(ran_onnx_node *node, size_t count)
 {
     ran_import *import = node->import;
     if (count > RAN_ONNX_MAX_NODES || (import->node_count += count) > RAN_ONNX_MAX_NODES) {
@@ -51,7 +51,7 @@ static bool is_tensor(const ran_value *value)
     return value && ran_type_is_tensor(ran_value_type(value));
 }
 
-static const ran_onnx_sequence *sequence_at(ran_onnx_node *node, size_t input)
+const ran_onnx_sequence *ran_onnx_sequence_input(ran_onnx_node *node, size_t input)
 {
     const ran_onnx_sequence *sequence = ran_onnx_input_sequence(node, input);
     const ran_value *value = ran_onnx_input(node, input);
@@ -77,7 +77,7 @@ static ran_value *tensor_at(ran_onnx_node *node, size_t input)
 
 /* ---- Positions ------------------------------------------------------------------------------- */
 
-static bool known_int(const ran_value *value, int64_t *out)
+bool ran_onnx_known_int(const ran_value *value, int64_t *out)
 {
     const ran_dim *const *elements;
     if (!value || ran_value_known(value, &elements) != 1 || !ran_dim_is_constant(elements[0]))
@@ -90,7 +90,7 @@ static bool known_int(const ran_value *value, int64_t *out)
 static bool find_position(ran_onnx_node *node, const ran_value *value, size_t count, size_t *out)
 {
     int64_t at = 0, most = (int64_t)count;
-    if (!known_int(value, &at)) {
+    if (!ran_onnx_known_int(value, &at)) {
         (void)ran_onnx_node_error(node, RAN_UNSUPPORTED,
                                   "the position is known only when the model runs");
         return false;
@@ -106,9 +106,8 @@ static bool find_position(ran_onnx_node *node, const ran_value *value, size_t co
 
 /* ---- Concatenation --------------------------------------------------------------------------- */
 
-/* Of all elements, along an axis of theirs or a new one. */
-static ran_value *concat(ran_onnx_node *node, const ran_onnx_sequence *sequence, int64_t axis,
-                         bool is_new)
+ran_value *ran_onnx_sequence_concat(ran_onnx_node *node, const ran_onnx_sequence *sequence,
+                                    int64_t axis, bool is_new)
 {
     ran_value **items = RAN_ARENA_ARRAY(node->import->arena, ran_value *, sequence->count + 1);
     ran_value *axes = is_new ? ran_onnx_const_ints(node, &axis, 1) : NULL;
@@ -126,13 +125,14 @@ static ran_value *concat(ran_onnx_node *node, const ran_onnx_sequence *sequence,
 
 ran_status ran_onnx_map_concat_from_sequence(ran_onnx_node *node)
 {
-    const ran_onnx_sequence *sequence = sequence_at(node, 0);
+    const ran_onnx_sequence *sequence = ran_onnx_sequence_input(node, 0);
     if (!sequence)
         return RAN_INVALID;
     if (!sequence->count || !ran_onnx_has_attr(node, "axis"))
         return ran_onnx_node_error(node, RAN_INVALID, "it needs an axis and at least one element");
-    return finish_value(node, concat(node, sequence, ran_onnx_int(node, "axis", 0),
-                                     ran_onnx_int(node, "new_axis", 0) != 0));
+    return finish_value(node,
+                        ran_onnx_sequence_concat(node, sequence, ran_onnx_int(node, "axis", 0),
+                                                 ran_onnx_int(node, "new_axis", 0) != 0));
 }
 
 /* ---- Elements -------------------------------------------------------------------------------- */
@@ -152,18 +152,19 @@ static ran_value *choose(ran_onnx_node *node, const ran_onnx_sequence *sequence,
         (void)ran_onnx_node_error(node, RAN_INVALID, "it needs elements and one position");
         return NULL;
     }
-    return ran_onnx_binary(node, RAN_OP_GATHER, concat(node, sequence, 0, true), position);
+    return ran_onnx_binary(node, RAN_OP_GATHER, ran_onnx_sequence_concat(node, sequence, 0, true),
+                           position);
 }
 
 ran_status ran_onnx_map_sequence_at(ran_onnx_node *node)
 {
-    const ran_onnx_sequence *sequence = sequence_at(node, 0);
+    const ran_onnx_sequence *sequence = ran_onnx_sequence_input(node, 0);
     ran_value *position = sequence ? tensor_at(node, 1) : NULL;
     int64_t known;
     size_t at;
     if (!position)
         return RAN_INVALID;
-    if (!known_int(position, &known))
+    if (!ran_onnx_known_int(position, &known))
         return finish_value(node, choose(node, sequence, position));
     if (!find_position(node, position, sequence->count, &at))
         return RAN_INVALID;
@@ -172,7 +173,7 @@ ran_status ran_onnx_map_sequence_at(ran_onnx_node *node)
 
 ran_status ran_onnx_map_sequence_length(ran_onnx_node *node)
 {
-    const ran_onnx_sequence *sequence = sequence_at(node, 0);
+    const ran_onnx_sequence *sequence = ran_onnx_sequence_input(node, 0);
     return finish_value(node, sequence ? ran_onnx_const_int(node, (int64_t)sequence->count) : NULL);
 }
 
@@ -180,7 +181,7 @@ ran_status ran_onnx_map_sequence_length(ran_onnx_node *node)
 
 ran_status ran_onnx_map_sequence_construct(ran_onnx_node *node)
 {
-    ran_onnx_sequence *sequence = create(node, node->input_count);
+    ran_onnx_sequence *sequence = ran_onnx_sequence_create(node, node->input_count);
     for (size_t i = 0; sequence && i < sequence->count; i++)
         sequence->items[i] = tensor_at(node, i);
     return finish(node, sequence);
@@ -189,22 +190,22 @@ ran_status ran_onnx_map_sequence_construct(ran_onnx_node *node)
 ran_status ran_onnx_map_sequence_empty(ran_onnx_node *node)
 {
     ran_onnx_ignore(node, "dtype");
-    return finish(node, create(node, 0));
+    return finish(node, ran_onnx_sequence_create(node, 0));
 }
 
 ran_status ran_onnx_map_sequence_insert(ran_onnx_node *node)
 {
-    const ran_onnx_sequence *from = sequence_at(node, 0);
+    const ran_onnx_sequence *from = ran_onnx_sequence_input(node, 0);
     ran_value *item = from ? tensor_at(node, 1) : NULL, *position = ran_onnx_input(node, 2);
     int64_t last = 0;
     size_t at = from ? from->count : 0;
     if (!item)
         return RAN_INVALID;
     /* Behind the last one is a position here, counted from the front only. */
-    bool behind = !position || (known_int(position, &last) && last == (int64_t)at);
+    bool behind = !position || (ran_onnx_known_int(position, &last) && last == (int64_t)at);
     if (!behind && !find_position(node, position, from->count, &at))
         return RAN_INVALID;
-    ran_onnx_sequence *sequence = create(node, from->count + 1);
+    ran_onnx_sequence *sequence = ran_onnx_sequence_create(node, from->count + 1);
     if (!sequence)
         return RAN_INVALID;
     memcpy(sequence->items, from->items, at * sizeof(*from->items));
@@ -215,7 +216,7 @@ ran_status ran_onnx_map_sequence_insert(ran_onnx_node *node)
 
 ran_status ran_onnx_map_sequence_erase(ran_onnx_node *node)
 {
-    const ran_onnx_sequence *from = sequence_at(node, 0);
+    const ran_onnx_sequence *from = ran_onnx_sequence_input(node, 0);
     ran_value *position = ran_onnx_input(node, 1);
     if (!from)
         return RAN_INVALID;
@@ -224,7 +225,7 @@ ran_status ran_onnx_map_sequence_erase(ran_onnx_node *node)
     size_t at = from->count - 1;
     if (position && !find_position(node, position, from->count, &at))
         return RAN_INVALID;
-    ran_onnx_sequence *sequence = create(node, from->count - 1);
+    ran_onnx_sequence *sequence = ran_onnx_sequence_create(node, from->count - 1);
     if (!sequence)
         return RAN_INVALID;
     memcpy(sequence->items, from->items, at * sizeof(*from->items));
@@ -268,9 +269,9 @@ static ran_onnx_sequence *plan_split(ran_onnx_node *node, const ran_value *x, in
     *out_sizes = split;
     if (split && ran_onnx_input_rank(node, 1) == 1) {
         extent = extent_of(node, split, 0);
-        return extent < 0 ? NULL : create(node, (size_t)extent);
+        return extent < 0 ? NULL : ran_onnx_sequence_create(node, (size_t)extent);
     }
-    if (split && (!known_int(split, &size) || size < 1)) {
+    if (split && (!ran_onnx_known_int(split, &size) || size < 1)) {
         (void)ran_onnx_node_error(node, RAN_UNSUPPORTED,
                                   "split is not positive, or known only when the model runs");
         return NULL;
@@ -278,7 +279,8 @@ static ran_onnx_sequence *plan_split(ran_onnx_node *node, const ran_value *x, in
     extent = extent_of(node, x, axis);
     if (extent < 0)
         return NULL;
-    ran_onnx_sequence *parts = create(node, (size_t)(extent / size + (extent % size != 0)));
+    ran_onnx_sequence *parts =
+        ran_onnx_sequence_create(node, (size_t)(extent / size + (extent % size != 0)));
     if (parts)
         *out_sizes = even_sizes(node, extent, size, parts->count);
     return parts;
@@ -306,92 +308,6 @@ ran_status ran_onnx_map_split_to_sequence(ran_onnx_node *node)
         parts->items[i] = keeps ? ran_op_result(op, i)
                                 : ran_onnx_binary(node, RAN_OP_SQUEEZE, ran_op_result(op, i), axes);
     return finish(node, parts);
-}
-
-/* ---- Bodies ---------------------------------------------------------------------------------- */
-
-typedef struct map {
-    ran_onnx_node *node;
-    RanOnnx__Graph *body;
-    size_t count;
-    ran_onnx_sequence **results;
-} map;
-
-static bool bind_elements(const map *m, ran_onnx_scope *scope, size_t index)
-{
-    for (size_t i = 0; i < m->body->n_input; i++) {
-        const ran_onnx_sequence *sequence = ran_onnx_input_sequence(m->node, i);
-        ran_value *value = sequence ? sequence->items[index] : ran_onnx_input(m->node, i);
-        const char *name = m->body->input[i]->name;
-        if (!name || !value || !ran_scope_bind(scope, name, value)) {
-            (void)ran_onnx_node_error(m->node, RAN_INVALID, "input %zu of its body is not valid",
-                                      i);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The body's nodes, for the elements at `index`. */
-static bool map_element(const map *m, size_t index)
-{
-    ran_import *import = m->node->import;
-    ran_onnx_scope scope = ran_scope_open(m->node->scope);
-    ran_onnx_import_initializers(import, &scope, m->body, false);
-    bool good = bind_elements(m, &scope, index);
-    if (good)
-        (void)ran_onnx_import_nodes(
-            import, &scope, m->node->builder, m->body->node, m->body->n_node,
-            ran_intern_printf(import->context, "%s/%zu/", m->node->name, index));
-    for (size_t i = 0; good && i < m->body->n_output; i++) {
-        const char *name = m->body->output[i]->name;
-        const ran_onnx_binding *binding = name ? ran_scope_find(&scope, name) : NULL;
-        good = binding && binding->value;
-        m->results[i]->items[index] = good ? binding->value : NULL;
-    }
-    ran_scope_close(&scope);
-    return good && import->node_count <= RAN_ONNX_MAX_NODES;
-}
-
-/* All sequences have as many elements as the first. */
-static bool check_map(const map *m)
-{
-    bool good =
-        m->node->input_count == m->body->n_input && m->node->output_count <= m->body->n_output;
-    for (size_t i = 0; good && i < m->node->input_count; i++) {
-        const ran_onnx_sequence *sequence = ran_onnx_input_sequence(m->node, i);
-        good = !sequence || sequence->count == m->count;
-    }
-    if (!good)
-        (void)ran_onnx_node_error(m->node, RAN_INVALID,
-                                  "its inputs and outputs do not fit its body, or each other");
-    return good;
-}
-
-ran_status ran_onnx_map_sequence_map(ran_onnx_node *node)
-{
-    const RanOnnx__Attribute *body = ran_onnx_attribute(node, "body");
-    const ran_onnx_sequence *first = sequence_at(node, 0);
-    ran_import *import = node->import;
-    if (!first || !body || !body->g)
-        return first ? ran_onnx_node_error(node, RAN_INVALID, "its body is missing") : RAN_INVALID;
-    map m = {node, body->g, first->count, NULL};
-    if (!check_map(&m))
-        return RAN_INVALID;
-    if (import->nesting >= RAN_ONNX_MAX_NESTING)
-        return ran_onnx_node_error(node, RAN_UNSUPPORTED, "subgraphs are nested too deeply");
-    m.results = RAN_ARENA_ARRAY(import->arena, ran_onnx_sequence *, m.body->n_output + 1);
-    for (size_t i = 0; i < m.body->n_output; i++)
-        if (!(m.results[i] = create(node, m.count)))
-            return RAN_UNSUPPORTED;
-    import->nesting++;
-    bool good = true;
-    for (size_t i = 0; good && i < m.count; i++)
-        good = map_element(&m, i);
-    import->nesting--;
-    for (size_t i = 0; i < node->output_count; i++)
-        node->output_sequences[i] = m.results[i];
-    return good ? RAN_OK : RAN_INVALID;
 }
 
 /* ---- What passes through --------------------------------------------------------------------- */

@@ -126,6 +126,43 @@ START_TEST(maps_bodies)
 }
 END_TEST
 
+/* A list that grows in a loop of three rounds: x, x + 1, x + 2; i + 1 goes out of each, too. */
+static RanOnnx__Graph *growing(const char *count)
+{
+    RanOnnx__Graph *graph = graph_of_x("2 3"), *body = build_graph();
+    build_input(body, "i", 7, "");
+    build_input(body, "going", 9, "");
+    build_input(body, "list", 1, "2 3");
+    build_int(build_node(body, "Cast", "i", "f"), "to", 1);
+    build_node(body, "Add", "x f", "e");
+    build_node(body, "SequenceInsert", "list e", "longer");
+    build_node(body, "Identity", "going", "on");
+    build_output(body, "on");
+    build_output(body, "longer");
+    build_output(body, "f");
+    build_int64s(graph, "three", "", "3");
+    build_node(graph, "SequenceEmpty", "", "none");
+    build_subgraph(build_node(graph, "Loop", count, "s numbers"), "body", body);
+    build_int(build_node(graph, "ConcatFromSequence", "s", "c"), "axis", 0);
+    build_int(build_node(graph, "ReduceSum", "numbers", "sum"), "keepdims", 0);
+    build_node(graph, "Add", "c sum", "y");
+    return graph;
+}
+
+START_TEST(unrolls_loops)
+{
+    expect_values(run(growing("three _ none")),
+                  VALUES(3, 4, 5, 6, 7, 8, 4, 5, 6, 7, 8, 9, 5, 6, 7, 8, 9, 10));
+    done();
+    RanOnnx__Graph *graph = growing("rounds _ none");
+    build_input(graph, "rounds", 7, "");
+    refused(build_model(graph, 18), RAN_UNSUPPORTED, "the number of its iterations");
+    graph = growing("many _ none");
+    build_int64s(graph, "many", "", "1000000000000");
+    refused(build_model(graph, 18), RAN_UNSUPPORTED, "more than");
+}
+END_TEST
+
 START_TEST(opens_optionals)
 {
     RanOnnx__Graph *graph = graph_of_x("2 3");
@@ -193,5 +230,5 @@ START_TEST(bounds_elements)
 END_TEST
 
 RAN_UNIT_TESTS(splits_and_picks, splits_without_the_axis, splits_by_sizes, builds_and_stacks,
-               counts_elements, lets_data_choose, maps_bodies, opens_optionals,
+               counts_elements, lets_data_choose, maps_bodies, unrolls_loops, opens_optionals,
                refuses_what_data_decide, refuses_wrong_positions, bounds_elements)
