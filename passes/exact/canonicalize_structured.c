@@ -189,7 +189,8 @@ static bool has_other_results(const ran_op *op)
     return false;
 }
 
-/* A window over the whole map is a global pool; one of a single element is nothing. */
+/* A window over the whole map is a global pool, which integers have not; one of a single element is
+ * nothing. */
 static ran_value *simplify_pool(ran_pass_context *pass, ran_op *op)
 {
     ran_value *x = ran_op_operand(op, 0);
@@ -199,7 +200,7 @@ static ran_value *simplify_pool(ran_pass_context *pass, ran_op *op)
         return NULL;
     if (all_ints(op, "kernel_shape", 1) && ran_match_same_type(x, &op->results[0]))
         return x;
-    if (!all_ints(op, "dilations", 1))
+    if (!all_ints(op, "dilations", 1) || !ran_value_is_float(x))
         return NULL;
     for (int i = 2; i < rank; i++) {
         if (!ran_dim_is(ran_type_dim(type_of(x), i),

@@ -432,6 +432,30 @@ static RanOnnx__Graph *small_sequence(void)
     return graph;
 }
 
+/* A list that grows in a loop, which is unrolled. */
+static RanOnnx__Graph *small_list(void)
+{
+    RanOnnx__Graph *graph = build_graph(), *body = build_graph();
+    build_input(body, "i", 7, "");
+    build_input(body, "going", 9, "");
+    build_input(body, "list", 1, "2 3");
+    build_int(build_node(body, "Cast", "i", "f"), "to", 1);
+    build_node(body, "Add", "x f", "e");
+    build_node(body, "SequenceInsert", "list e", "longer");
+    build_node(body, "Identity", "going", "on");
+    build_output(body, "on");
+    build_output(body, "longer");
+    build_output(body, "f");
+    build_input(graph, "x", 1, "2 3");
+    build_int64s(graph, "three", "", "3");
+    build_node(graph, "SequenceEmpty", "", "none");
+    build_subgraph(build_node(graph, "Loop", "three _ none", "s numbers"), "body", body);
+    build_int(build_node(graph, "ConcatFromSequence", "s", "y"), "axis", 0);
+    build_output(graph, "y");
+    build_output(graph, "numbers");
+    return graph;
+}
+
 static const struct {
     const char *name;
     RanOnnx__Graph *(*build)(void);
@@ -440,6 +464,7 @@ static const struct {
     {"small_conv", small_conv, 9},
     {"small_loop", small_loop, 13},
     {"small_sequence", small_sequence, 18},
+    {"small_list", small_list, 18},
 };
 enum { SMALL_MODELS = sizeof(small_models) / sizeof(*small_models) };
 
