@@ -219,19 +219,31 @@ ran_feature ran_net_conv_bn(ran_net *net, ran_feature x, ran_conv_spec spec, ran
 }
 
 /* Weights as [out, in], as most exporters have them. */
-ran_feature ran_net_linear(ran_net *net, ran_feature x, int64_t channels)
+static ran_feature linear(ran_net *net, ran_feature x, int64_t channels, double deviation)
 {
     int64_t dims[] = {channels, x.channels};
     if (!x.value)
         return x;
     net->layers++;
-    ran_value *operands[] = {x.value,
-                             noise(net, "weight", 2, dims, 0, sqrt(2.0 / (double)x.channels)),
+    ran_value *operands[] = {x.value, noise(net, "weight", 2, dims, 0, deviation),
                              vector(net, "bias", channels, 0, 0.05)};
     net->layers--;
     ran_op *op = create(net, RAN_OP_GEMM, "Gemm", 3, operands);
     ran_op_set_int(op, "transB", 1);
     return finish(net, op);
+}
+
+ran_feature ran_net_linear(ran_net *net, ran_feature x, int64_t channels)
+{
+    return linear(net, x, channels, x.value ? sqrt(2.0 / (double)x.channels) : 0);
+}
+
+/* Small weights (Goyal et al. 2017, "Accurate, large minibatch SGD", 5.1): training starts with all
+ * classes alike. Larger ones give gradients at the start that can kill a network without batch
+ * norms for good. */
+ran_feature ran_net_classify(ran_net *net, ran_feature x)
+{
+    return linear(net, x, net->options.classes, 0.01);
 }
 
 ran_feature ran_net_add(ran_net *net, ran_feature x, ran_feature y)
@@ -379,7 +391,7 @@ ran_feature ran_net_classifier(ran_net *net, ran_feature x)
 {
     ran_net_scope(net, "classifier");
     x = ran_net_flatten(net, ran_net_global_pool(net, x));
-    return ran_net_linear(net, x, net->options.classes);
+    return ran_net_classify(net, x);
 }
 
 void ran_net_return(ran_net *net, ran_feature x)

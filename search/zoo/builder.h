@@ -55,6 +55,7 @@ ran_feature ran_net_act(ran_net *net, ran_feature x, ran_act act);
 /* conv without bias, batch norm, activation */
 ran_feature ran_net_conv_bn(ran_net *net, ran_feature x, ran_conv_spec spec, ran_act act);
 ran_feature ran_net_linear(ran_net *net, ran_feature x, int64_t channels);
+ran_feature ran_net_classify(ran_net *net, ran_feature x);
 ran_feature ran_net_add(ran_net *net, ran_feature x, ran_feature y);
 ran_feature ran_net_multiply(ran_net *net, ran_feature x, ran_feature gate);
 ran_feature ran_net_max_pool(ran_net *net, ran_feature x, int64_t kernel, int64_t stride,

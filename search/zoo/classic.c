@@ -15,7 +15,7 @@ void ran_zoo_lenet(ran_net *net, const void *none)
     x = ran_net_flatten(net, x);
     x = ran_net_act(net, ran_net_linear(net, x, 120), RAN_ACT_RELU);
     x = ran_net_act(net, ran_net_linear(net, x, 84), RAN_ACT_RELU);
-    ran_net_return(net, ran_net_linear(net, x, net->options.classes));
+    ran_net_return(net, ran_net_classify(net, x));
 }
 
 const int64_t ran_zoo_mlp_widths[] = {256, 128, 0};
@@ -27,7 +27,7 @@ void ran_zoo_mlp(ran_net *net, const void *widths)
         x = ran_net_flatten(net, x);
     for (const int64_t *width = widths; *width; width++)
         x = ran_net_act(net, ran_net_linear(net, x, ran_net_channels(net, *width)), RAN_ACT_RELU);
-    ran_net_return(net, ran_net_linear(net, x, net->options.classes));
+    ran_net_return(net, ran_net_classify(net, x));
 }
 
 /* ---- VGG (Simonyan and Zisserman, 2014) ----------------------------------------------------- */
@@ -52,7 +52,7 @@ void ran_zoo_vgg(ran_net *net, const void *table)
     x = ran_net_flatten(net, x);
     for (int i = 0; i < 2; i++)
         x = ran_net_act(net, ran_net_linear(net, x, ran_net_channels(net, 4096)), RAN_ACT_RELU);
-    ran_net_return(net, ran_net_linear(net, x, net->options.classes));
+    ran_net_return(net, ran_net_classify(net, x));
 }
 
 /* ---- SqueezeNet (Iandola et al., 2016) ------------------------------------------------------ */

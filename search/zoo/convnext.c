@@ -49,5 +49,5 @@ void ran_zoo_convnext(ran_net *net, const void *table)
     ran_net_scope(net, "head");
     x = norm_first(net, ran_net_global_pool(net, x));
     x = ran_net_flatten(net, x);
-    ran_net_return(net, ran_net_linear(net, x, net->options.classes));
+    ran_net_return(net, ran_net_classify(net, x));
 }

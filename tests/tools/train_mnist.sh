@@ -8,11 +8,15 @@ accuracy() {
     tail -n 1 out | sed -n 's/.*"test_accuracy": \([0-9.]*\).*/\1/p'
 }
 
-expect 0 ran-design build lenet -o lenet.onnx
-expect 0 ran-train lenet.onnx --scale 0.00392156862745098 --mean 0.1307 --std 0.3081 --epochs 1 --json \
-    --data "idx:$mnist/train-images-idx3-ubyte.gz,$mnist/train-labels-idx1-ubyte.gz" \
-    --test "idx:$mnist/t10k-images-idx3-ubyte.gz,$mnist/t10k-labels-idx1-ubyte.gz" -o trained.onnx
-awk "BEGIN { exit !($(accuracy) >= 0.975) }" || fail "LeNet after an epoch: $(accuracy)"
+# With seed 2, large weights of the classifier would kill all of it at the default rate.
+for seed in 2 0; do
+    expect 0 ran-design build lenet --seed "$seed" -o lenet.onnx
+    expect 0 ran-train lenet.onnx --scale 0.00392156862745098 --mean 0.1307 --std 0.3081 --epochs 1 --json \
+        --data "idx:$mnist/train-images-idx3-ubyte.gz,$mnist/train-labels-idx1-ubyte.gz" \
+        --test "idx:$mnist/t10k-images-idx3-ubyte.gz,$mnist/t10k-labels-idx1-ubyte.gz" \
+        --seed "$seed" -o trained.onnx
+    awk "BEGIN { exit !($(accuracy) >= 0.975) }" || fail "LeNet $seed after an epoch: $(accuracy)"
+done
 trained=$(accuracy)
 expect 0 ran-train trained.onnx --eval --json --eval-batch 100 \
     --test "idx:$mnist/t10k-images-idx3-ubyte.gz,$mnist/t10k-labels-idx1-ubyte.gz"
