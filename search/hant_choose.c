@@ -8,9 +8,10 @@
 #include "search/hant.h"
 
 enum { ROUNDS_MAX = 4 };
-/* Parts of a limit: a selection stays a twenty-fifth below it, because after tuning it is measured
- * again, and on a machine that does other things two measurements of one network differ by so much;
- * as little above that is not worth another round. */
+/* Parts of a limit. A selection aims at a twenty-fifth below it and may come up to half of that:
+ * after tuning it is measured again, and on a machine that does other things two measurements of
+ * one network differ by so much. What leaves more than another twenty-fifth is worth another round.
+ */
 enum { MARGIN = 25, NEAR = 25 };
 
 /* What was evaluated already: a lower limit brings many selections again. */
@@ -115,13 +116,24 @@ static ran_status attempt_selection(ran_hant *h, const ran_ilp_problem *problem,
     return status;
 }
 
-/* What keeps the limit before what does not; then the less loss, or the less excess. */
-static bool is_better(const attempt *a, const attempt *b, int64_t wanted)
+/* What selections aim at, and up to where they are taken. */
+typedef struct aim {
+    int64_t allowed, taken, wanted;
+} aim;
+
+static aim aim_below(const ran_hant *h, int64_t limit)
 {
-    if ((a->latency <= wanted) != (b->latency <= wanted))
-        return a->latency <= wanted;
-    return a->latency <= wanted ? a->choice.held_out_loss < b->choice.held_out_loss
-                                : a->latency < b->latency;
+    int64_t part = limit == INT64_MAX || h->options.latency.estimate ? 0 : limit / MARGIN;
+    return (aim){limit, limit - part / 2, limit - part};
+}
+
+/* What keeps the limit before what does not; then the less loss, or the less excess. */
+static bool is_better(const attempt *a, const attempt *b, const aim *at)
+{
+    if ((a->latency <= at->taken) != (b->latency <= at->taken))
+        return a->latency <= at->taken;
+    return a->latency <= at->taken ? a->choice.held_out_loss < b->choice.held_out_loss
+                                   : a->latency < b->latency;
 }
 
 static bool is_repeated(const ran_hant *h, const attempt *attempts, int count)
@@ -135,9 +147,9 @@ static bool is_repeated(const ran_hant *h, const attempt *attempts, int count)
 }
 
 /* Whether a selection by what is known now would come nearer to the limit. */
-static bool is_worth_another(const attempt *a, int64_t wanted)
+static bool is_worth_another(const attempt *a, const aim *at)
 {
-    return a->latency > wanted || a->choice.predicted - a->latency > wanted / NEAR;
+    return a->latency > at->taken || a->choice.predicted - a->latency > at->wanted / NEAR;
 }
 
 /* Rounds until a network keeps the limit and doesn't leave much of it. A network's latency is not
@@ -146,29 +158,29 @@ static bool is_worth_another(const attempt *a, int64_t wanted)
 static ran_status select_within(ran_hant *h, ran_ilp_problem *problem, const ran_ilp_options *ilp,
                                 ran_hant_result *r)
 {
-    int64_t *limit = &problem->budgets[0].limit, allowed = *limit;
-    int64_t wanted = allowed - (h->options.latency.estimate ? 0 : allowed / MARGIN);
+    int64_t *limit = &problem->budgets[0].limit, correction = 0;
+    aim at = aim_below(h, *limit);
     attempt attempts[ROUNDS_MAX] = {0}, *best = attempts;
     evaluated known = {.room = ROUNDS_MAX * ilp->solutions};
     known.items = RAN_ARENA_ARRAY(h->arena, ran_hant_choice, known.room + 1);
-    bool possible = allowed != INT64_MAX;
-    ran_status status = possible ? can_meet(h, problem, ilp, wanted, &possible) : RAN_OK;
+    bool possible;
+    ran_status status = can_meet(h, problem, ilp, at.wanted, &possible);
     if (!possible)
-        wanted = allowed;
-    int64_t correction = 0;
+        at = (aim){at.allowed, at.allowed, at.allowed};
     for (int round = 0; round < ROUNDS_MAX && status == RAN_OK; round++) {
         attempt *a = &attempts[round];
-        *limit = wanted == INT64_MAX ? wanted : wanted - correction;
-        if (round && best->latency <= allowed)
+        *limit = at.wanted == INT64_MAX ? INT64_MAX : at.wanted - correction;
+        if (round && best->latency <= at.allowed) {
             status = can_meet(h, problem, ilp, *limit, &possible);
-        if (status != RAN_OK || (round && !possible && best->latency <= allowed))
-            break;
+            if (status != RAN_OK || !possible)
+                break;
+        }
         *a = (attempt){.sum_limit = *limit, .correction = correction};
         status = attempt_selection(h, problem, ilp, &known, a);
         if (status != RAN_OK || is_repeated(h, attempts, round))
             break;
-        best = is_better(a, best, wanted) ? a : best;
-        if (allowed == INT64_MAX || !is_worth_another(a, wanted))
+        best = is_better(a, best, &at) ? a : best;
+        if (at.allowed == INT64_MAX || !is_worth_another(a, &at))
             break;
         correction = a->latency - ran_ilp_cost(problem, 0, a->choice.choice);
     }
