@@ -31,13 +31,14 @@ def load(network, seed, budget, alone):
 
 
 def compare(plans, key):
-    """The accuracies of the three ways of selecting, over the seeds in which all of them found one."""
-    line = [f"ilp {spread([100 * p['result'][key] for p in plans])}"]
-    for method in ("greedy", "random"):
-        values = [v for v in (baseline(p, method, key) for p in plans) if v is not None]
-        line.append(f"{method} {spread(values) if values else 'none'}"
-                    + (f" ({len(values)} seeds)" if 0 < len(values) < len(plans) else ""))
-    return ", ".join(line)
+    """The accuracies of the three ways of selecting, over the seeds that have all of them."""
+    methods = ("greedy", "random")
+    whole = [p for p in plans if all(baseline(p, m, key) is not None for m in methods)]
+    if not whole:
+        return f"ilp {spread([100 * p['result'][key] for p in plans])}"
+    line = [f"ilp {spread([100 * p['result'][key] for p in whole])}"]
+    line += [f"{m} {spread([baseline(p, m, key) for p in whole])}" for m in methods]
+    return ", ".join(line) + (f" ({len(whole)} seeds)" if len(whole) < len(plans) else "")
 
 
 def show(data, network, budget, plans):
