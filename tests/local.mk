@@ -73,11 +73,14 @@ EXTRA_DIST += tests/fuzz/ir_text.h
 TEST_HELPERS = \
 	tests/accuracy/classify \
 	tests/conformance/run_node_cases \
-	tests/fuzz/onnx_mutations
+	tests/fuzz/onnx_mutations \
+	tests/train/sgd_steps
 check_PROGRAMS += $(TEST_HELPERS)
-# Sees what is installed, and nothing else of ours.
+# Those with this flag see what is installed, and nothing else of ours.
 tests_accuracy_classify_CPPFLAGS = -I$(top_srcdir)/include
 tests_accuracy_classify_LDADD = libran.la
+tests_train_sgd_steps_CPPFLAGS = -I$(top_srcdir)/include
+tests_train_sgd_steps_LDADD = libran.la
 tests_conformance_run_node_cases_SOURCES = \
 	tests/conformance/case.h \
 	tests/conformance/interpret_case.c \

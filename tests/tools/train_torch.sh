@@ -11,8 +11,8 @@ compare() {
     shift 2
     expect 0 ran-train "$model.onnx" --data npy:x.npy,y.npy --batch 64 --epochs "$steps" --lr 0.01 \
         --momentum 0 --schedule constant --quiet -o "$model.tuned.onnx" "$@"
-    /usr/bin/python3 "$train/torch_steps.py" "$model.onnx" x.npy y.npy "$steps" 0.01 \
-        "$model.tuned.onnx" || fail "$model $*: other weights than PyTorch's"
+    /usr/bin/python3 "$train/torch_steps.py" "$model.onnx" x.npy y.npy 64 0.01 \
+        "$model.tuned.onnx" --epochs "$steps" || fail "$model $*: other weights than PyTorch's"
 }
 
 for name in inverted_residual convnext transformer; do
