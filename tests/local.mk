@@ -141,4 +141,4 @@ EXTRA_DIST += \
 	$(call found,tests/*/*.c tests/*/*.def tests/*/*.h tests/*/*.py tests/*/*.txt tests/data/* tests/data/*/*)
 
 clean-local:
-	rm -rf tests/tmp tests/cache
+	rm -rf tests/tmp tests/cache tests/real_models
