@@ -261,13 +261,15 @@ static void forget_selection(const ran_hant *h, const char *directory)
         unlink(ran_hant_path(h, directory, files[i]));
 }
 
-/* Whether the directory's selection is of this budget. Else it goes, with all tuning. */
+/* Whether the directory has a selection, of this budget. Else it goes, with all tuning. */
 static bool has_selection(const ran_hant *h, const ran_hant_result *r, const char *path)
 {
     char line[512] = "";
     FILE *file = fopen(path, "r");
-    if (!file)
+    if (!file) {
+        forget_selection(h, r->directory);
         return false;
+    }
     bool same = fgets(line, sizeof line, file) != NULL;
     line[strcspn(line, "\n")] = '\0';
     fclose(file);

@@ -68,6 +68,14 @@ done
 cmp whole/losses.txt parts/losses.txt || fail "the losses differ"
 cmp whole/plan.json parts/plan.json || fail "the plans differ"
 
+# A network that is slower than its parts say: another selection, by a prediction that knows.
+awk '/^assembled/ { $3 = int($3 * 1.2) } 1' whole/latency-native.txt >slow.txt
+rm parts/selection.txt
+expect 0 $SEARCH --latency-table=slow.txt --max-drop=30 -o parts
+[ "$(grep -c '^assembled ' slow.txt)" -gt 1 ] || fail "the first selection was not given up"
+if grep '"candidate"' whole/plan.json >first.txt && grep '"candidate"' parts/plan.json | cmp -s - first.txt
+then fail "the selection that is too slow was taken"; fi
+
 # A table that is given decides; several budgets hold together; another budget selects again.
 expect 0 $SEARCH --latency-table=whole/latency-native.txt --budget=macs=0.9x -o whole
 expect_text whole/plan.json '"budget": "latency=0.8x, macs=0.9x"'
